@@ -18,7 +18,9 @@ Padding decides what the network knows about absolute position:
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -57,7 +59,7 @@ def layer(
     slope: float,
 ) -> nn.Sequential:
     """Deconvolution, normalisation, (leaky) ReLU: one layer of section 4, all but the last."""
-    norms = {
+    norms: dict[str, Callable[[], nn.Module]] = {
         "batch": lambda: BatchNorm(outputs),
         "sequence": lambda: nn.InstanceNorm3d(outputs, affine=True),
         "none": nn.Identity,
@@ -124,10 +126,7 @@ class SpatialTemporalGenerator(nn.Module):
         sizes = [top_channels, *(filters(c, width) for c in (256, 128, 64))]
         self.top = top
         self.doubling = nn.Sequential(
-            *(
-                layer(a, b, 4, 2, pad, norm=norm, slope=slope)
-                for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-            )
+            *(layer(a, b, 4, 2, pad, norm=norm, slope=slope) for a, b in itertools.pairwise(sizes))
         )
         self.last = nn.ConvTranspose3d(sizes[-1], channels, 4, 2, pad, bias=False)
         initialise(self.last, normalised=True, slope=slope)
@@ -296,11 +295,11 @@ class Model2(SpatialTemporalGenerator):
         if time_kernel < 1 or time_kernel % 2 == 0:
             raise ValueError(f"time_kernel is {time_kernel}; expected an odd number of frames")
         half = time_kernel // 2
-        plane = tuple(pixels // 16 for pixels in frame_size)
+        kernel = (1, frame_size[0] // 16, frame_size[1] // 16)
         first, second = filters(512, width), filters(64, width)
         cut = 2 * half if padding == "valid" else half
         top = nn.Sequential(
-            layer(latent_channels, first, (1, *plane), 1, 0, norm=norm, slope=slope),
+            layer(latent_channels, first, kernel, 1, 0, norm=norm, slope=slope),
             layer(first, second, (time_kernel, 7, 7), 1, (cut, 3, 3), norm=norm, slope=slope),
         )
         super().__init__(
@@ -367,11 +366,11 @@ class Model3(SpatialTemporalGenerator):
         slope: float = 0.0,
         channels: int = 3,
     ) -> None:
-        plane = tuple(pixels // 16 for pixels in frame_size)
+        kernel = (1, frame_size[0] // 16, frame_size[1] // 16)
         first, second = filters(512, width), filters(384, width)
         taps = frames // 16 + (2 if padding == "valid" else 0)
         top = nn.Sequential(
-            layer(latent_channels, first, (1, *plane), 1, 0, norm=norm, slope=slope),
+            layer(latent_channels, first, kernel, 1, 0, norm=norm, slope=slope),
             layer(first, second, (taps, 7, 7), 1, (0, 3, 3), norm=norm, slope=slope),
         )
         super().__init__(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -135,7 +136,7 @@ def frozen(*generators: View | Callable[[Tensor], Tensor]) -> Iterator[None]:
     bare = [g.generator if isinstance(g, View) else g for g in generators]
     modules = [g for g in bare if isinstance(g, nn.Module)]
     weights = [p for m in modules for p in m.parameters() if p.requires_grad]
-    norms = [m for g in modules for m in g.modules() if hasattr(m, "update_statistics")]
+    norms: list[Any] = [m for g in modules for m in g.modules() if hasattr(m, "update_statistics")]
     before = [m.update_statistics for m in norms]
     try:
         for p in weights:
