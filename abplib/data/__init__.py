@@ -1,0 +1,1 @@
+"""Where videos come from: files (`video`) and synthetic patterns (`patterns`)."""
