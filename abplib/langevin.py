@@ -83,7 +83,7 @@ def _guard(
     worst = int(torch.nan_to_num(rms, nan=math.inf).argmax())
     raise DivergenceError(
         f"chain {worst} diverged at step {step + 1}: rms of its latent {rms[worst]:.3g}, energy "
-        f"{energies.flatten()[worst]:.3g}. step_size={step_size} is stable only where the "
+        f"{energies.flatten()[worst]:.3g}. step_size={step_size:.4g} is stable only where the "
         f"curvature of the energy is below 4 / step_size^2 = {4 / step_size**2:.4g}. Remedies: a "
         "shorter step_size, a larger sigma, or a smaller weight (1/T averages over frames)."
     )
@@ -92,33 +92,42 @@ def _guard(
 def curvature(energy: Energy, z: Tensor, *, iterations: int = 20, seed: int = 0) -> Tensor:
     """Largest curvature of the energy at z, by power iteration on Hessian-vector products.
 
-    The chain is locally stable where step_size < `stable_step(curvature)`.
+    The chain is locally stable where step_size < `stable_step(curvature)`. Where the eigenvalue of
+    largest magnitude is negative, a second pass on the shifted Hessian finds the largest one.
 
     Args:
         energy: as for `langevin`; it must be twice differentiable.
         z: latents (N, d, ...).
-        iterations: of the power method.
+        iterations: of each pass of the power method.
         seed: of the starting vectors.
 
     Returns:
-        (N,), the eigenvalue of largest magnitude of each example's Hessian.
+        (N,), the largest eigenvalue of each example's Hessian.
 
     >>> curvature(lambda z: 0.5 * (z * torch.tensor([9.0, 1.0]) * z).sum(1), torch.zeros(1, 2))
     tensor([9.])
     """
     z = z.detach().requires_grad_(True)
     source = torch.Generator().manual_seed(seed)
-    vector = torch.randn(z.shape, generator=source, dtype=z.dtype).to(z.device)
+    start = torch.randn(z.shape, generator=source, dtype=z.dtype).to(z.device)
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(energy(z).sum(), z, create_graph=True)
-    value = torch.zeros(len(z))
-    for _ in range(iterations):
-        norm = vector.flatten(1).norm(dim=1).clamp(min=1e-30)
-        vector = vector / norm.view(-1, *[1] * (z.ndim - 1))
-        (product,) = torch.autograd.grad(gradient, z, vector, retain_graph=True)
-        value = (product * vector).flatten(1).sum(1)
-        vector = product
-    return value.detach()
+
+    def scaled(numbers: Tensor) -> Tensor:
+        return numbers.view(-1, *[1] * (z.ndim - 1))
+
+    def top(shift: Tensor) -> Tensor:
+        vector, value = start, shift
+        for _ in range(iterations):
+            vector = vector / scaled(vector.flatten(1).norm(dim=1).clamp(min=1e-30))
+            (product,) = torch.autograd.grad(gradient, z, vector, retain_graph=True)
+            product = product + scaled(shift) * vector
+            value = (product * vector).flatten(1).sum(1)
+            vector = product
+        return value.detach() - shift
+
+    value = top(torch.zeros(len(z), dtype=z.dtype, device=z.device))
+    return torch.where(value < 0, top((-value).clamp(min=0)), value) if (value < 0).any() else value
 
 
 def stable_step(curvature: float) -> float:

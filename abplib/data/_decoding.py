@@ -123,16 +123,47 @@ def target(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return pair[0], pair[1]
 
 
-def gathered(kept: list[Tensor | None]) -> Tensor:
-    """Stack to (3, T, H, W), letting each frame go once copied: one copy in memory, not two."""
-    first = kept[0]
-    assert first is not None
-    video = torch.empty(3, len(kept), *first.shape[1:])
-    for t, picture in enumerate(kept):
-        assert picture is not None
-        video[:, t] = picture
-        kept[t] = None
-    return video
+class Frames:
+    """The result, filled frame by frame: one tensor (3, T, H, W), T doubling where it was unknown.
+
+    Keeping many small frames instead, between the large pictures that come and go, splits the heap
+    so that memory grows with the length of the file.
+    """
+
+    def __init__(self, path: Path, planned: int, max_bytes: int) -> None:
+        self.path, self.planned, self.max_bytes = path, max(1, planned), max_bytes
+        self.count = 0
+        self.video = torch.empty(3, 0, 0, 0)
+
+    def append(self, picture: Tensor) -> None:
+        """Copy one picture (3, H, W); ValueError for another size or more than max_bytes."""
+        self._check_room(max(self.planned, self.count + 1), picture)
+        if self.count == 0:
+            self.video = torch.empty(3, self.planned, *picture.shape[1:])
+        elif picture.shape[1:] != self.video.shape[2:]:
+            raise ValueError(
+                f"the pictures of {self.path} change from {tuple(self.video.shape[2:])} to "
+                f"{tuple(picture.shape[1:])} (height, width): pass size= to bring them to one size"
+            )
+        elif self.count == self.video.shape[1]:
+            self.video = torch.cat([self.video, torch.empty_like(self.video)], 1)
+        self.video[:, self.count] = picture
+        self.count += 1
+
+    def _check_room(self, count: int, picture: Tensor) -> None:
+        total = count * picture.numel() * picture.element_size()
+        if total > self.max_bytes:
+            raise ValueError(
+                f"{self.path}: {count} frames of {picture.shape[1]} x {picture.shape[2]} pixels "
+                f"take {total / 2**20:,.1f} MiB, more than max_bytes allows "
+                f"({self.max_bytes / 2**20:,.1f} MiB): pass frames=, stride=, crop= or size= to "
+                "read less, or a larger max_bytes="
+            )
+
+    def result(self) -> Tensor:
+        """The frames so far: (3, count, H, W)."""
+        whole = self.count == self.video.shape[1]
+        return self.video if whole else self.video[:, : self.count].clone()
 
 
 def at_least(least: int, name: str, value: int) -> int:
@@ -143,25 +174,6 @@ def at_least(least: int, name: str, value: int) -> int:
 
 def no_frame(path: Path) -> str:
     return f"{path} holds no video frame: it is empty, or only sound; choose another file"
-
-
-def check_room(kept: list[Tensor | None], planned: int, max_bytes: int, path: Path) -> None:
-    first, last = kept[0], kept[-1]
-    assert first is not None
-    assert last is not None
-    if first.shape != last.shape:
-        raise ValueError(
-            f"the pictures of {path} change from {tuple(first.shape[1:])} to "
-            f"{tuple(last.shape[1:])} (height, width): pass size= to bring them to one size"
-        )
-    count = max(planned, len(kept))
-    total = count * first.numel() * first.element_size()
-    if total > max_bytes:
-        raise ValueError(
-            f"{path}: {count} frames of {first.shape[1]} x {first.shape[2]} pixels take "
-            f"{total / 2**20:,.1f} MiB, more than max_bytes allows ({max_bytes / 2**20:,.1f} MiB): "
-            "pass frames=, stride=, crop= or size= to read less, or a larger max_bytes="
-        )
 
 
 def check_found(

@@ -18,11 +18,10 @@ from torch import Tensor
 
 from abplib.data._decoding import (
     Crop,
+    Frames,
     at_least,
     check_found,
-    check_room,
     decoded,
-    gathered,
     import_av,
     no_frame,
     opened,
@@ -87,7 +86,8 @@ def read_video(
     """Read a video file (MP4, AVI, GIF, ...) to a tensor (3, T, H, W), float32 in [-1, 1].
 
     Frames are decoded one by one, turned upright, cropped and resized at once, so memory follows
-    the size of the result and not that of the file. Decoding begins at the first frame of the file
+    the size of the result and not that of the file (up to three times the result where the header
+    does not say how many frames there are). Decoding begins at the first frame of the file
     and ends with the last frame that is wanted.
 
     - `start`: index of the first frame, from 0.
@@ -112,21 +112,19 @@ def read_video(
     start, stride = at_least(0, "start", start), at_least(1, "stride", stride)
     frames = None if frames is None else at_least(1, "frames", frames)
     shape = target(size)
-    kept: list[Tensor | None] = []
     seen = 0
     with opened(path) as (container, stream):
         promised = stream.frames
-        planned = frames or math.ceil((promised - start) / stride)
+        kept = Frames(path, frames or math.ceil((promised - start) / stride), max_bytes)
         for index, frame in enumerate(decoded(container, stream, path)):
             seen = index + 1
             if index < start or (index - start) % stride:
                 continue
             kept.append(prepared(frame, crop, shape, path))
-            check_room(kept, planned, max_bytes, path)
-            if len(kept) == frames:
+            if kept.count == frames:
                 break
-    check_found(path, seen, promised, start, frames, stride, len(kept))
-    return gathered(kept)
+    check_found(path, seen, promised, start, frames, stride, kept.count)
+    return kept.result()
 
 
 def write_video(path: str | Path, video: Tensor, *, fps: float = 25) -> Path:

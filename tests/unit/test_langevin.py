@@ -177,6 +177,13 @@ def test_curvature_equals_the_largest_eigenvalue():
     assert stable_step(float(top)) == pytest.approx(exact.largest_stable_step)
 
 
+def test_curvature_is_the_largest_even_where_a_negative_one_is_larger_in_magnitude():
+    bend = torch.tensor([-9.0, 4.0, 1.0])
+    found = curvature(lambda z: 0.5 * (z * bend * z).sum(1), torch.zeros(2, 3), iterations=100)
+    # 100 iterations on the shifted spectrum 0, 13, 10: the rest is (10/13)^200, far below fp32.
+    torch.testing.assert_close(found, torch.tensor([4.0, 4.0]), rtol=1e-4, atol=0)
+
+
 def test_divergence_is_caught_at_once_and_explained():
     calls = []
     u = lambda z: 5e3 * z.square().sum(1)  # noqa: E731

@@ -18,8 +18,10 @@ ALLOWED: dict[str, set[str]] = {
     "langevin": set(),  # an energy(z) -> (N,), and nothing of networks
     "data": set(),  # knows no model
     "show": set(),  # knows no model
+    "checkpoint": set(),  # a run's state, whatever it holds
+    "kernels": set(),  # knows generators by their layers' types in torch
     "abp": {"posterior", "langevin"},
-    "presets": {"generators", "posterior", "abp"},
+    "presets": {"generators", "kernels", "posterior", "abp", "data"},
     "experiments": {"*"},
     "": {"*"},  # abplib/__init__.py: the public names
 }

@@ -159,6 +159,24 @@ def test_a_wave_peaks_at_its_own_frequency():
             assert int(metrics.radial_spectrum(video).argmax()) + 1 == cycles
 
 
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (15, 21)])
+def test_spectrum_equals_ring_means_over_the_whole_plane(height, width):
+    clip = texture(6, 0)[:, :, :height, :width].double()
+    window = torch.hann_window(height, False).double()[:, None] * torch.hann_window(width, False)
+    centred = clip - clip.mean((-2, -1), keepdim=True)
+    power = torch.fft.fft2(centred * window).abs().square().mean((0, 1)) / window.square().sum()
+    radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None])
+    ring = (radius * min(height, width)).round()
+    means = torch.stack([power[ring == k].mean() for k in range(1, min(height, width) // 2 + 1)])
+    # The windows differ in precision (float32 here): 1e-7 of the power, far below 1e-4 dB.
+    torch.testing.assert_close(
+        metrics.radial_spectrum(clip),
+        10 * torch.log10(means + metrics.QUANTISATION),
+        rtol=0,
+        atol=1e-4,
+    )
+
+
 def test_spectrum_distance_grows_with_blur_and_ignores_order():
     clip = texture(20, 0)
     assert metrics.spectrum_distance(clip, clip) == 0
