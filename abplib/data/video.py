@@ -132,7 +132,8 @@ def write_video(path: str | Path, video: Tensor, *, fps: float = 25) -> Path:
 
     `video` is (3, T, H, W) or (1, T, H, W), floating point in [-1, 1]; `fps` is in frames a
     second. The format needs even sizes: an odd height or width is made even by repeating the last
-    row or column. The file is written beside its final place and moved there when it is whole, so
+    row or column. It also stores colour at half the resolution: enlarge a small video first, for
+    instance with `video.repeat_interleave(4, 2).repeat_interleave(4, 3)`. The file is written beside its final place and moved there when it is whole, so
     `path` never holds half a video; an older file of that name is replaced.
 
     Raises ValueError for a wrong shape, dtype or range, values that are not finite, a bad `fps`,
@@ -217,5 +218,7 @@ def _encode(path: Path, video: Tensor, fps: float) -> None:
             levels = video[:, t].float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
             pixels = levels.expand(3, -1, -1).permute(1, 2, 0).cpu().numpy()
             picture = np.ascontiguousarray(np.pad(pixels, odd, mode="edge"))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            # Converted here: left to the encoder, the conversion is not the same from run to run.
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
