@@ -131,7 +131,7 @@ class SpatialTemporalGenerator(nn.Module):
         self.last = nn.ConvTranspose3d(sizes[-1], channels, 4, 2, pad, bias=False)
         initialise(self.last, normalised=True, slope=slope)
         self.bias = nn.Parameter(torch.zeros(channels, 1, *bias_size))
-        self._spare = (time - 1, space - 1)  # frames and pixels left over at each end
+        self._spare = (time - 1, space - 1, space - 1)  # frames and pixels left over at each end
 
     def forward(self, z: Tensor) -> Tensor:
         """Generate videos (N, C, T, H, W) in (-1, 1) from latents (N, d, T0, H0, W0).
@@ -146,8 +146,9 @@ class SpatialTemporalGenerator(nn.Module):
             )
         self.check_latent(z)
         x = self.last(self.doubling(self.top(z)))
-        t, s = self._spare
-        x = x[:, :, t : x.shape[2] - t, s : x.shape[3] - s, s : x.shape[4] - s]
+        for axis, spare in enumerate(self._spare, start=2):
+            if spare:
+                x = x.narrow(axis, spare, x.shape[axis] - 2 * spare)
         return torch.tanh(x + self.bias)
 
     def check_latent(self, z: Tensor) -> None:

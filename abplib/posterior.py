@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -69,10 +70,12 @@ class View:
 
     def select(self, index: Tensor) -> View:
         """The same view of the examples `index` (long, (n,)) only."""
+        part = copy(self)  # what was checked once is not checked again
+        object.__setattr__(part, "data", self.data[index])
         seen = self.observed
         if seen is not None and seen.ndim == self.data.ndim and len(seen) == len(self.data):
-            seen = seen[index]
-        return replace(self, data=self.data[index], observed=seen)
+            object.__setattr__(part, "observed", seen[index])
+        return part
 
 
 def _checked_mask(observed: Tensor, data: Tensor) -> Tensor:

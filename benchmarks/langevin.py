@@ -108,7 +108,8 @@ def main() -> None:
             rows.append(row)
             print(
                 f"{name}  {form:7}  {row['milliseconds']:8.1f} ms  "
-                f"{row['speedup_over_naive']:5.2f}x naive  {row['speedup_over_z_only']:5.2f}x z-only"
+                f"{row['speedup_over_naive']:5.2f}x naive  "
+                f"{row['speedup_over_z_only']:5.2f}x z-only"
             )
     result = {"torch": torch.__version__, "machine": platform.machine(), "rows": rows}
     options.out.parent.mkdir(parents=True, exist_ok=True)

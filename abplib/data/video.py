@@ -133,8 +133,9 @@ def write_video(path: str | Path, video: Tensor, *, fps: float = 25) -> Path:
     `video` is (3, T, H, W) or (1, T, H, W), floating point in [-1, 1]; `fps` is in frames a
     second. The format needs even sizes: an odd height or width is made even by repeating the last
     row or column. It also stores colour at half the resolution: enlarge a small video first, for
-    instance with `video.repeat_interleave(4, 2).repeat_interleave(4, 3)`. The file is written beside its final place and moved there when it is whole, so
-    `path` never holds half a video; an older file of that name is replaced.
+    instance with `video.repeat_interleave(4, 2).repeat_interleave(4, 3)`. The file is written
+    beside its final place and moved there when it is whole, so `path` never holds half a video; an
+    older file of that name is replaced.
 
     Raises ValueError for a wrong shape, dtype or range, values that are not finite, a bad `fps`,
     and a name that does not end in .mp4; FileNotFoundError where the folder does not exist.

@@ -16,10 +16,10 @@ def main() -> None:
     icon = Image.new("RGBA", (SIZE, SIZE))
     draw = ImageDraw.Draw(icon)
     draw.rounded_rectangle((8, 8, SIZE - 8, SIZE - 8), 44, fill=BLUE)
-    for x in range(34, SIZE - 30, 54):
-        for y in (24, SIZE - 44):
-            draw.rounded_rectangle((x, y, x + 28, y + 20), 6, fill=WHITE)
-    for i in range(0, 601):
+    for left in range(34, SIZE - 30, 54):
+        for top in (24, SIZE - 44):
+            draw.rounded_rectangle((left, top, left + 28, top + 20), 6, fill=WHITE)
+    for i in range(601):
         x = 28 + i * (SIZE - 56) / 600
         y = SIZE / 2 - 46 * math.sin(3 * math.pi * i / 600) * math.exp(-i / 750)
         draw.ellipse((x - 10, y - 10, x + 10, y + 10), fill=ORANGE)

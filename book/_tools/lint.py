@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def headings(page: Page, book: Book) -> Iterator[str]:
     levels = [len(marks) for marks in re.findall(r"^(#{1,6}) ", page.prose, re.M)]
     if not page.prose.startswith("# ") or levels.count(1) != 1:
         yield "expected exactly one `# Title`, at the top of the first cell"
-    if any(after > before + 1 for before, after in zip(levels, levels[1:], strict=False)):
+    if any(after > before + 1 for before, after in pairwise(levels)):
         yield "a level of headings is skipped"
 
 

@@ -1,8 +1,8 @@
-"""Write the repository's address everywhere: `python book/_tools/stamp.py [--check] [NOTEBOOK ...]`.
+"""Write the repository's address everywhere: `python book/_tools/stamp.py [--check]`.
 
-The address stands in `pyproject.toml`, `[tool.book] repository`. This script copies it into the other
-files that need it, and puts the set-up cell and the Colab link of every chapter in order. With
-`--check` nothing is written, and the files that would change are named.
+The address stands in `pyproject.toml`, `[tool.book] repository`. This script copies it into the
+other files that need it, and puts the set-up cell and the Colab link of every chapter, or of the
+chapters named, in order. With `--check` nothing is written, and what would change is named.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def changes(root: Path, chapters: list[Path]) -> dict[Path, str]:
         texts[path] = replaced(path.read_text(encoding="utf-8"), old, new)
     settings = (root / "pyproject.toml").read_text(encoding="utf-8")
     head, mark, urls = settings.partition("[project.urls]\n")
-    table, rest = (re.split(r"(?m)^(?=\[)", urls, maxsplit=1) + [""])[:2]
-    texts[root / "pyproject.toml"] = head + mark + replaced(table, old, new) + rest
+    table, *rest = re.split(r"(?m)^(?=\[)", urls, maxsplit=1)
+    texts[root / "pyproject.toml"] = "".join([head, mark, replaced(table, old, new), *rest])
     for path in chapters:
         notebook = notebooks.read(path)
         stamp_notebook(notebook, setup.rstrip("\n"), colab_link(path, new, root))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from abplib import presets, synthesise
+from abplib import Model2, presets, synthesise
 from abplib.data import patterns
 
 OUT = Path(__file__).resolve().parents[1] / "assets" / "teaser.webp"
@@ -25,6 +25,7 @@ def tile(name: str) -> torch.Tensor:
     run = preset.start(clip)
     run.fit()
     generator = run.views[0].generator
+    assert isinstance(generator, Model2)
     made = synthesise(generator, generator.latent_shape(FRAMES, 64, 64), seed=2)[0]
     gap = torch.ones(3, FRAMES, clip.shape[2], GAP)
     return torch.cat([clip[:, :FRAMES], gap, made], 3)

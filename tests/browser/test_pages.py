@@ -14,7 +14,8 @@ axe_package = pytest.importorskip("axe_playwright_python", reason="axe is not in
 
 AXE = (Path(axe_package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PAGES = pages() or ["index.html"]  # without pages one test says that it skips
+# index.html only leads to the first chapter. Without any page one test says that it skips.
+PAGES = [name for name in pages() if name != "index.html"] or ["index.html"]
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 UNNAMED_PICTURES = """
 [...document.images].filter(i => !i.closest('[role=img]'))
@@ -24,6 +25,11 @@ UNNAMED_PICTURES = """
 MATHS_IS_SET = """
 () => document.querySelectorAll('mjx-container').length
   >= document.querySelectorAll('span.math, div.math').length
+"""
+BROKEN = """
+<h1>A</h1><img src="missing.png"><img src="http://localhost:1/x.png">
+<p style="width: 3000px; color: #ccc; background: #fff">faint</p>
+<script>console.error("no")</script>
 """
 
 
@@ -74,7 +80,7 @@ def accessibility(page: Any) -> list[str]:
     page.wait_for_timeout(600)  # book.js has marked the boxes that scroll, half a second after load
     page.evaluate(AXE)
     result = page.evaluate("(rules) => axe.run(document, {runOnly: rules})", AXE_RULES)
-    assert len(result["passes"]) > 10, "axe looked at nothing"
+    assert len(result["passes"]) > 3, "axe looked at nothing"
     return [
         f"{v['id']} ({len(v['nodes'])}): {v['help']}: {v['nodes'][0]['html'][:160]}"
         for v in result["violations"]
@@ -84,11 +90,8 @@ def accessibility(page: Any) -> list[str]:
 def test_the_checks_see_what_is_wrong(context: Any, site: str) -> None:
     page = context.new_page()
     bad = watch(page, site)
-    page.goto(site + "index.html")
-    page.set_content(
-        "<h1>A</h1><img src='missing.png'><p style='width:3000px;color:#ccc'>faint</p>"
-        "<script>console.error('no')</script><img src='http://localhost:1/x.png'>"
-    )
+    page.route("**/broken.html", lambda route: route.fulfill(body=BROKEN, content_type="text/html"))
+    page.goto(site + "broken.html")
     page.wait_for_load_state("networkidle")
     assert len(page.evaluate(UNNAMED_PICTURES)) == 2
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") > 0

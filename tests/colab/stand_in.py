@@ -3,8 +3,8 @@
 A clean environment gets the versions of Colab's image (packages.txt). Each chapter then lies alone
 in an empty folder, and its set-up cell installs abplib from the repository's public address, which
 git maps to a snapshot of this working tree. The outputs must agree with the committed ones, and the
-image's own packages must stay as they were. Colab has Python 3.13; where none is found, the newest
-Python from 3.11 on is taken and named.
+image's own packages must stay as they were. Colab has Python 3.13; where none is found, another
+from 3.11 on is taken and named.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ def output(*command: str | Path, **options: object) -> str:
 
 
 def interpreter() -> str:
-    """Return the Python to use: Colab's 3.13 if there is one."""
-    for name in ("python3.13", "python3.12", "python3.11"):
+    """Return the Python to use: the one named by COLAB_PYTHON, or 3.13, or the newest other."""
+    named = os.environ.get("COLAB_PYTHON")
+    if named:
+        return named
+    pyenv = sorted((Path.home() / ".pyenv" / "versions").glob("3.13.*/bin/python"))
+    for name in ("python3.13", *map(str, pyenv), "python3.12", "python3.11"):
         path = shutil.which(name)
         if path and not subprocess.run([path, "-c", ""], capture_output=True).returncode:
             return path
@@ -43,13 +47,14 @@ def interpreter() -> str:
 
 def make_environment() -> None:
     """Install the image's versions, once for one state of packages.txt."""
-    wanted = (HERE / "packages.txt").read_text(encoding="utf-8")
+    base = interpreter()
+    kind = output(base, "-V").strip()
+    wanted = f"{kind}\n" + (HERE / "packages.txt").read_text(encoding="utf-8")
     stamp = WORK / "venv" / "packages.txt"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     shutil.rmtree(WORK / "venv", ignore_errors=True)
-    base = interpreter()
-    print(f"setting up {output(base, '-V').strip()} with {HERE.name}/packages.txt", flush=True)
+    print(f"setting up {kind} with {HERE.name}/packages.txt", flush=True)
     output(base, "-m", "venv", WORK / "venv")
     output(PYTHON, "-m", "pip", "install", "-q", "-r", HERE / "packages.txt", *TOOLS)
     stamp.write_text(wanted, encoding="utf-8")
