@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from abplib import checkpoint, presets
 from abplib.data import patterns
 from abplib.data.video import read_video, video_info, write_video
 from abplib.experiments.__main__ import main
+from abplib.experiments.synthesis import read_footage
 
 CI = presets.MODEL2["ci"]
 FRAMES = CI.clip_frames + 20
@@ -135,12 +137,23 @@ def test_killed_run_resumes_to_the_same_results(video, finished, tmp_path, capsy
     assert not file.exists()
 
 
-def test_no_held_out_frames(tmp_path, capsys):
-    path = write_video(tmp_path / "short.mp4", patterns.fire(CI.clip_frames, size=16))
+def test_file_too_short(tmp_path, capsys):
+    path = write_video(tmp_path / "short.mp4", patterns.fire(CI.frames + 7, size=16))
     assert command(path, tmp_path / "out") == 2
     message = capsys.readouterr().err
-    assert f"gives {CI.clip_frames} frames" in message
+    assert f"gives {CI.frames + 7} frames" in message
     assert "take a longer video" in message
+
+
+def test_short_file_gives_fewer_windows(tmp_path):
+    path = write_video(tmp_path / "short.mp4", patterns.fire(CI.frames + 20, size=16))
+    assert CI.offsets == (0, 8)
+    footage, preset = read_footage(path, CI, start=8)
+    assert preset.offsets == (0,)
+    assert (footage.clip.shape[1], footage.held_out.shape[1]) == (CI.frames, 12)
+    footage, _ = read_footage(path, replace(CI, frames=16), start=1, stride=2)
+    whole = read_video(path, size=64)
+    assert torch.equal(torch.cat([footage.clip, footage.held_out], 1), whole[:, 1::2])
 
 
 @pytest.mark.parametrize(

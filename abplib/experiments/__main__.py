@@ -1,0 +1,35 @@
+"""Command line of the experiments: ``python -m abplib.experiments synthesis --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from abplib.experiments import synthesis
+from abplib.langevin import DivergenceError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one experiment and return the exit status: 0, or 2 with one line on what was wrong.
+
+    >>> main(["synthesis", "--video", "nowhere.mp4", "--out", "nowhere"])
+    2
+    """
+    parser = argparse.ArgumentParser(prog="python -m abplib.experiments", description=__doc__)
+    commands = parser.add_subparsers(dest="experiment", required=True)
+    synthesis.add_command(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, OSError, DivergenceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; go on with the same command and --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
