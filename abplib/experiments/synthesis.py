@@ -2,7 +2,7 @@
 
 python -m abplib.experiments synthesis --model 2 --video fire.avi --preset book --seed 0 --out DIR
 
-DIR then holds ``synthesis.mp4`` (twice the training length), ``strip.png`` (observed,
+DIR then holds ``synthesis.mp4`` (twice the training length, enlarged), ``strip.png`` (observed,
 reconstructed, two syntheses), ``metrics.json`` and ``generator.safetensors`` (the finished run). A
 run that was stopped goes on exactly where it stood with ``--resume``.
 """
@@ -205,7 +205,7 @@ def evaluate(abp: ABP, footage: Footage, preset: presets.Model2Preset, out: Path
     first, second, long = (
         synthesise(generator, s, seed=seed + k)[0] for k, s in enumerate((shape, shape, twice))
     )
-    write_video(out / "synthesis.mp4", long, fps=footage.fps)
+    write_video(out / "synthesis.mp4", enlarged(long), fps=footage.fps)
     show.strip(
         {
             "observed": observed[0],
@@ -224,6 +224,12 @@ def evaluate(abp: ABP, footage: Footage, preset: presets.Model2Preset, out: Path
         "latent_rms": abp.history[-1]["latent_rms"],
         "held_out_frames": footage.held_out.shape[1],
     }
+
+
+def enlarged(video: Tensor, height: int = 256) -> Tensor:
+    """Repeat pixels until a video is about `height` high: MP4 halves the resolution of colour."""
+    factor = max(1, height // video.shape[2])
+    return video.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
 
 def environment() -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_files(finished):
         "generator.safetensors",
     }
     info = video_info(finished / "synthesis.mp4")
-    assert (info.frames, info.height, info.width, info.fps) == (2 * CI.frames, 64, 64, 20.0)
+    assert (info.frames, info.height, info.width, info.fps) == (2 * CI.frames, 256, 256, 20.0)
     with Image.open(finished / "strip.png") as picture:
         assert picture.width > 8 * CI.size  # eight frames a row,
         assert picture.height > 4 * CI.size  # four rows
