@@ -196,19 +196,21 @@ class ABP:
         """Iterate until `settings.iterations` are done, from wherever the run stands.
 
         Args:
-            progress: show a bar with reconstruction error, latent rms and seconds left; where the
-                environment variable ABPLIB_STATIC is set, one line at the end instead.
+            progress: show a bar with reconstruction error, latent rms and seconds left, and print
+                `summary` when done; where the environment variable ABPLIB_STATIC is set, the
+                summary only.
             callback: called with this run after each iteration.
 
         Returns:
             The history: one record an iteration, with `error` (mean squared error a pixel) and
             `latent_rms` (1 if the latents fill the prior).
         """
-        static = bool(os.environ.get("ABPLIB_STATIC"))
-        total, hide = self.settings.iterations, not progress or static
-        with tqdm(
-            total=total, initial=self.iteration, disable=hide, file=sys.stdout, ncols=88
-        ) as bar:
+        total, hide = (
+            self.settings.iterations,
+            not progress or bool(os.environ.get("ABPLIB_STATIC")),
+        )
+        options: dict[str, Any] = {"file": sys.stdout, "ncols": 88, "leave": False}
+        with tqdm(total=total, initial=self.iteration, disable=hide, **options) as bar:
             while self.iteration < total:
                 record = self.iterate()
                 bar.set_postfix(
@@ -217,13 +219,16 @@ class ABP:
                 bar.update()
                 if callback is not None:
                     callback(self)
-        if progress and static and self.history:
-            last = self.history[-1]
-            print(
-                f"{self.iteration} iterations: mean squared error {last['error']:.5f}, "
-                f"Z rms {last['latent_rms']:.3f}"
-            )
+        if progress and self.history:
+            print(self.summary())
         return self.history
+
+    def summary(self) -> str:
+        """One line: iterations, rms error a pixel over their last tenth, and the latents' rms."""
+        last = self.history[-max(1, len(self.history) // 10) :]
+        error = (sum(record["error"] for record in last) / len(last)) ** 0.5
+        rms = last[-1]["latent_rms"]
+        return f"{self.iteration} iterations: rms error {error:.4f} a pixel, rms of Z {rms:.3f}"
 
     def reconstruct(self) -> list[Tensor]:
         """G(Z_i) of every example, one tensor a view, by the generators' present mode."""

@@ -1,6 +1,6 @@
-"""Make the README's moving picture: `python book/_tools/teaser.py`; about a minute.
+"""Make the README's moving picture: `python book/_tools/teaser.py`; two or three minutes.
 
-Learns from the project's own fire and flag with the preset `quick`, and writes each clip beside a
+Learns from the project's own fire and flag with the preset `book`, and writes each clip beside a
 synthesis from fresh latents to `book/assets/teaser.webp`.
 """
 
@@ -20,7 +20,7 @@ SCALE, GAP, FRAMES = 2, 4, 64
 
 def tile(name: str) -> torch.Tensor:
     """Return the clip and a synthesis side by side: (3, FRAMES, H, W), pixels in [-1, 1]."""
-    preset = presets.MODEL2["quick"]
+    preset = presets.MODEL2["book"]
     clip = patterns.clip(name, preset.clip_frames)
     run = preset.start(clip)
     run.fit()

@@ -244,13 +244,17 @@ def test_the_learning_rate_falls_in_a_straight_line():
 
 def test_progress_is_one_line_where_output_is_kept(capsys, monkeypatch):
     monkeypatch.setenv("ABPLIB_STATIC", "1")
-    run().fit()
-    assert capsys.readouterr().out.startswith("4 iterations: mean squared error 0.")
+    r = run()
+    r.fit()
+    line = capsys.readouterr().out
+    assert line == r.summary() + "\n"
+    assert line.startswith("4 iterations: rms error 0.")
     monkeypatch.delenv("ABPLIB_STATIC")
     run().fit()
-    out = capsys.readouterr().out
-    assert "error" in out
-    assert "Z rms" in out
+    shown = capsys.readouterr().out
+    assert "error=0." in shown
+    assert "Z rms=" in shown
+    assert shown.split("\r")[-1] == line  # the bar wipes itself; what stays is the same line
 
 
 def test_synthesise_is_seeded_and_leaves_the_statistics():
