@@ -20,6 +20,9 @@ from abplib.langevin import DivergenceError, curvature, langevin
 from abplib.posterior import View, energy, frozen, squared_error
 
 
+LARGEST_RMS = 10.0  # of latents; the prior's is 1, and a normalisation can hide a chain's escape
+
+
 @dataclass(frozen=True)
 class Settings:
     """What Algorithm 1 leaves open. The defaults are the paper's.
@@ -143,7 +146,14 @@ class ABP:
             try:
                 if s.noise:
                     steps, size = s.langevin_steps, s.step_size
-                    z = langevin(explain, start, steps=steps, step_size=size, generator=self.random)
+                    z = langevin(
+                        explain,
+                        start,
+                        steps=steps,
+                        step_size=size,
+                        generator=self.random,
+                        limit=LARGEST_RMS,
+                    )
                 else:
                     z = descend(explain, start, s.langevin_steps, s.step_size)
             except DivergenceError as error:
