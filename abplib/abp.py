@@ -19,7 +19,6 @@ from tqdm import tqdm
 from abplib.langevin import DivergenceError, curvature, langevin
 from abplib.posterior import View, energy, frozen, squared_error
 
-
 LARGEST_RMS = 10.0  # of latents; the prior's is 1, and a normalisation can hide a chain's escape
 
 

@@ -21,6 +21,7 @@ width:auto}
 .abplib-table caption{caption-side:top;text-align:left;padding:.3em 0;color:inherit}
 .abplib-table th,.abplib-table td{padding:.3em .8em;text-align:left;color:inherit;
 background:transparent;border:0;border-bottom:1px solid #8888}
+.abplib-table th[scope=row]{white-space:nowrap}
 .abplib-table thead th{border-bottom:2px solid currentColor;vertical-align:bottom}
 .abplib-table .abplib-number{text-align:right;font-variant-numeric:tabular-nums}
 .abplib-table:focus-visible{outline:3px solid #3d7fc1}
