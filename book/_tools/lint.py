@@ -180,6 +180,18 @@ def citations(page: Page, book: Book) -> Iterator[str]:
         yield f"{key!r} is cited, but is not in references.bib"
 
 
+def inline_algorithm(page: Page, book: Book) -> Iterator[str]:
+    """An algorithm written out is asserted equal, at once, to the library's or to a reference.
+
+    Running the chapter checks the assertion; this rule sees to it that there is one.
+    """
+    for number, cell in enumerate(page.code):
+        if "inline-algorithm" in cell.metadata.get("tags", []):
+            near = "\n".join(after.source for after in page.code[number : number + 2])
+            if not re.search(r"^\s*assert .*(?:equal|close)\(|^\s*assert abs\(", near, re.M):
+                yield f"cell {number + 1}: nothing asserts that this algorithm equals the library's"
+
+
 def headings(page: Page, book: Book) -> Iterator[str]:
     """One title, at the top; no level of headings is skipped."""
     levels = [len(marks) for marks in re.findall(r"^(#{1,6}) ", page.prose, re.M)]
@@ -208,6 +220,7 @@ RULES: dict[str, Rule] = {
         sizes,
         references,
         citations,
+        inline_algorithm,
         headings,
         colab,
     )

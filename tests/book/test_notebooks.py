@@ -123,6 +123,11 @@ BROKEN: list[tuple[str, str, Callable[[lint.Page], None]]] = [
     ("references", "'eq-b'", add_text("See {eq}`eq-b`.")),
     ("references", "'sec-b'", add_text("See {ref}`the part <sec-b>`.")),
     ("citations", "'nobody2020'", add_text("See {cite}`han2019dynamic,nobody2020`.")),
+    (
+        "inline-algorithm",
+        "nothing asserts",
+        lambda page: cell(page, 4).metadata.update(tags=["inline-algorithm"]),
+    ),
     ("headings", "exactly one", add_text("# A second title")),
     ("headings", "skipped", add_text("#### Too deep")),
     ("colab", "no link", change(0, source="# Title")),
@@ -137,6 +142,15 @@ def test_a_broken_page_is_found(
     break_page(page)
     found = list(lint.RULES[rule](page, BOOK))
     assert any(words in line for line in found), found
+
+
+def test_an_inline_algorithm_that_is_compared_is_no_problem() -> None:
+    page = good_page()
+    page.notebook.cells += [
+        nbf.new_code_cell("z = step(z)", metadata={"tags": ["inline-algorithm"]}),
+        nbf.new_code_cell("assert torch.equal(z, library(z))"),
+    ]
+    assert list(lint.inline_algorithm(page, BOOK)) == []
 
 
 def test_a_large_file_is_found() -> None:
