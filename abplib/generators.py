@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
 
@@ -80,7 +81,7 @@ def initialise(deconv: nn.ConvTranspose3d, *, normalised: bool, slope: float) ->
         nn.init.zeros_(deconv.bias)
 
 
-class SpatialTemporalGenerator(nn.Module):
+class SpatialTemporalGenerator(nn.Module, ABC):
     """A top, three doubling layers, a last doubling layer, an output bias and tanh.
 
     Build `Model1`, `Model2` or `Model3`; they differ in the top and in what is stationary. Options
@@ -151,16 +152,17 @@ class SpatialTemporalGenerator(nn.Module):
                 x = x.narrow(axis, spare, x.shape[axis] - 2 * spare)
         return torch.tanh(x + self.bias)
 
+    @abstractmethod
     def check_latent(self, z: Tensor) -> None:
         """Raise ValueError where the latent has too few frames or a wrong plane."""
 
+    @abstractmethod
     def latent_shape(self, frames: int, height: int, width: int) -> Shape4:
         """The latent (d, T0, H0, W0) that generates a video of this size (frames, pixels).
 
         Raises:
             ValueError: if no latent makes exactly this size.
         """
-        raise NotImplementedError
 
     def steps(self, size: int, what: str, margin: int = 0) -> int:
         """Latent steps for `size` frames or pixels, margin included."""
