@@ -1,12 +1,13 @@
-"""Every number that a chapter or an experiment trains with: presets ci, book and paper.
+"""Every number that a chapter or an experiment trains with: presets ci, quick, book and paper.
 
 ``paper`` is section 4.1 as printed. ``book`` convinces after about a minute of one CPU core,
 ``quick`` after 20 to 30 seconds, and ``ci`` proves in a few that everything runs. What a preset
-changes against the paper it declares: see `Model2Preset.differs_from_paper`.
+changes against the paper it declares: see `Preset.differs_from_paper`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,49 +16,49 @@ from torch import Tensor
 
 from abplib.abp import ABP, Settings
 from abplib.data.video import windows
-from abplib.generators import Model2, Norm, Padding
+from abplib.generators import (
+    Model1,
+    Model2,
+    Model3,
+    Norm,
+    Padding,
+    SpatialTemporalGenerator,
+)
 from abplib.kernels import accelerate
 from abplib.posterior import View
 
 
 @dataclass(frozen=True)
-class Model2Preset:
-    """Model-2 learned from one clip (section 4.1). The defaults are the paper's.
+class Preset(ABC):
+    """What the three models' presets share. The defaults are the paper's.
 
     Args:
-        frames: length of a training window, in frames.
-        offsets: first frame of each training window within the clip. Offsets that are no
-            multiple of 16 keep the generator from locking its layers' period to the clip.
-        size: height and width in pixels.
+        frames: length of a training video, in frames.
+        size: height and width of a training video, in pixels.
         latent_channels: d.
-        time_kernel: frames that the second layer's kernel spans.
         width: multiplies every number of filters.
-        padding: "same" or "valid" in time.
+        padding: "same" or "valid"; see `abplib.generators`.
         norm: "batch", "sequence" or "none".
         slope: of the leaky ReLU; 0 is ReLU.
-        mean_bias: add an output bias for each pixel before tanh, started at the mean frame.
+        mean_bias: start the output bias, which stands before tanh, at the mean of the training
+            videos: a value for each pixel in Model-2 and Model-3, for each colour in Model-1.
         frame_average: divide the squared error by the number of frames, instead of the exact sum.
+        likelihood: multiplies the weight of the squared error; 1 is eq. 2 at this sigma.
         sigma: noise standard deviation, in pixel units.
         iterations, langevin_steps, step_size, learning_rate, beta1, batch_size, decay: see
             `abplib.abp.Settings`.
-
-    >>> MODEL2["paper"].differs_from_paper()
-    {}
-    >>> MODEL2["book"].differs_from_paper()["mean_bias"]
-    (True, False)
     """
 
     frames: int = 64
-    offsets: tuple[int, ...] = (0,)
     size: int = 64
     latent_channels: int = 20
-    time_kernel: int = 7
     width: float = 1.0
     padding: Padding = "same"
     norm: Norm = "batch"
     slope: float = 0.0
     mean_bias: bool = False
     frame_average: bool = False
+    likelihood: float = 1.0
     sigma: float = 1.0
     iterations: int = 500
     langevin_steps: int = 20
@@ -68,14 +69,9 @@ class Model2Preset:
     decay: float = 1.0
 
     @property
-    def clip_frames(self) -> int:
-        """Frames of the clip that the windows cover."""
-        return self.frames + max(self.offsets)
-
-    @property
     def weight(self) -> float:
         """Weight of the log-likelihood in the energy (eq. 2)."""
-        return 1 / self.frames if self.frame_average else 1.0
+        return self.likelihood / (self.frames if self.frame_average else 1)
 
     def settings(self) -> Settings:
         """The part of the preset that is Algorithm 1's."""
@@ -87,59 +83,242 @@ class Model2Preset:
             }
         )
 
-    def generator(self, seed: int = 0) -> Model2:
+    def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
+        """What is not the paper's: name -> (this preset's value, the paper's)."""
+        paper = type(self)()
+        mine = {f.name: (getattr(self, f.name), getattr(paper, f.name)) for f in fields(self)}
+        return {name: pair for name, pair in mine.items() if pair[0] != pair[1]}
+
+    def generator(self, seed: int = 0) -> SpatialTemporalGenerator:
         """A new generator; its first weights follow from the seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = Model2(
-                self.latent_channels,
-                frame_size=(self.size, self.size),
-                time_kernel=self.time_kernel,
-                frame_bias=self.mean_bias,
-                width=self.width,
-                padding=self.padding,
-                norm=self.norm,
-                slope=self.slope,
-            )
+            network = self._network()
         return accelerate(network)
 
-    def start(self, clip: Tensor, seed: int = 0) -> ABP:
-        """A run of Algorithm 1 on one clip, ready for `fit`.
+    def start(self, video: Tensor, seed: int = 0) -> ABP:
+        """A run of Algorithm 1, ready for `fit`.
 
         Args:
-            clip: (3, T, size, size) in [-1, 1], T at least `clip_frames`; later frames are not
-                used, and serve as held-out video.
-            seed: of weights, chains and the order of the windows.
+            video: what to learn from, in [-1, 1]; see `training_videos`.
+            seed: of weights, chains and the order of the training videos.
 
         Returns:
-            The run. Its generator is ``run.views[0].generator``, its windows
+            The run. Its generator is ``run.views[0].generator``, its training videos
             ``run.views[0].data``.
 
         Raises:
-            ValueError: for a clip that is too short or of another size.
+            ValueError: for a video that is too short or of another size.
         """
-        if clip.ndim != 4 or clip.shape[1] < self.clip_frames:
-            raise ValueError(
-                f"clip has shape {tuple(clip.shape)}; this preset learns from (3, T, {self.size}, "
-                f"{self.size}) with T at least {self.clip_frames}: take more frames, or "
-                "replace(preset, frames=..., offsets=...)"
-            )
-        data = windows(clip, self.frames, offsets=self.offsets)
+        data = self.training_videos(video, seed)
         network = self.generator(seed)
         if self.mean_bias:
             network.start_at_mean(data)
         view = View(network, data, sigma=self.sigma, weight=self.weight)
-        shape = network.latent_shape(self.frames, *clip.shape[-2:])
+        shape = network.latent_shape(*data.shape[2:])
         return ABP([view], shape, self.settings(), seed=seed)
 
-    def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
-        """What is not the paper's: name -> (this preset's value, the paper's)."""
-        paper = Model2Preset()
-        mine = {f.name: (getattr(self, f.name), getattr(paper, f.name)) for f in fields(self)}
-        return {name: pair for name, pair in mine.items() if pair[0] != pair[1]}
+    @abstractmethod
+    def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
+        """The training videos (N, 3, frames, size, size) that this preset cuts from `video`."""
+
+    @abstractmethod
+    def _network(self) -> SpatialTemporalGenerator: ...
+
+    def _shared(self) -> dict[str, Any]:
+        names = ("latent_channels", "width", "padding", "norm", "slope")
+        return {name: getattr(self, name) for name in names}
 
 
-_BOOK = Model2Preset(
+@dataclass(frozen=True)
+class Model1Preset(Preset):
+    """Model-1 learned from one clip (section 4.1). The defaults are the paper's.
+
+    Args:
+        crops: number of training windows, cut at random places and times; 0: one window, the
+            first ``frames`` frames of the clip and its top left corner.
+        clip_frames: frames of the clip that are learned from; later ones serve as held-out video.
+
+    The other fields are those of `Preset`.
+
+    >>> MODEL1["paper"].differs_from_paper()
+    {}
+    >>> MODEL1["ci"].training_videos(torch.zeros(3, 64, 64, 64)).shape
+    torch.Size([2, 3, 32, 32, 32])
+    """
+
+    size: int = 128
+    latent_channels: int = 2
+    crops: int = 0
+    clip_frames: int = 64
+
+    def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
+        """Windows of a clip.
+
+        Args:
+            video: (3, T, H, W) in [-1, 1], T at least `clip_frames`, H and W at least `size`.
+            seed: of the windows' places.
+
+        Returns:
+            (N, 3, frames, size, size), N = 1 or `crops`.
+
+        Raises:
+            ValueError: for a clip that is too short or too small.
+        """
+        needed = max(self.clip_frames, self.frames)
+        if video.ndim != 4 or video.shape[1] < needed or min(video.shape[2:]) < self.size:
+            raise ValueError(
+                f"clip has shape {tuple(video.shape)}; this preset learns from (3, T, H, W) with T "
+                f"at least {needed} and H, W at least {self.size}: take a longer or larger clip, "
+                "or replace(preset, frames=..., clip_frames=..., size=...)"
+            )
+        window = (self.frames, self.size, self.size)
+        if not self.crops:
+            return video[None, :, : self.frames, : self.size, : self.size].contiguous()
+        random = torch.Generator().manual_seed(seed)
+        room = (needed, *video.shape[2:])
+        cuts = []
+        for _ in range(self.crops):
+            cut = video
+            for axis, (there, taken) in enumerate(zip(room, window, strict=True), start=1):
+                first = int(torch.randint(there - taken + 1, (), generator=random))
+                cut = cut.narrow(axis, first, taken)
+            cuts.append(cut)
+        return torch.stack(cuts)
+
+    def _network(self) -> Model1:
+        return Model1(**self._shared())
+
+
+@dataclass(frozen=True)
+class Model2Preset(Preset):
+    """Model-2 learned from one clip (section 4.1). The defaults are the paper's.
+
+    Args:
+        offsets: first frame of each training window within the clip. Offsets that are no
+            multiple of 16 keep the generator from locking its layers' period to the clip.
+        time_kernel: frames that the second layer's kernel spans.
+
+    The other fields are those of `Preset`.
+
+    >>> MODEL2["paper"].differs_from_paper()
+    {}
+    >>> MODEL2["book"].differs_from_paper()["mean_bias"]
+    (True, False)
+    """
+
+    offsets: tuple[int, ...] = (0,)
+    time_kernel: int = 7
+
+    @property
+    def clip_frames(self) -> int:
+        """Frames of the clip that the windows cover."""
+        return self.frames + max(self.offsets)
+
+    def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
+        """Windows of a clip.
+
+        Args:
+            video: (3, T, size, size) in [-1, 1], T at least `clip_frames`; later frames are not
+                used, and serve as held-out video.
+            seed: not used, the offsets say where the windows lie.
+
+        Returns:
+            (N, 3, frames, size, size), one window for each offset.
+
+        Raises:
+            ValueError: for a clip that is too short or of another size.
+        """
+        square = (self.size, self.size)
+        if video.ndim != 4 or video.shape[1] < self.clip_frames or video.shape[2:] != square:
+            raise ValueError(
+                f"clip has shape {tuple(video.shape)}; this preset learns from (3, T, {self.size}, "
+                f"{self.size}) with T at least {self.clip_frames}: take more frames, or "
+                "replace(preset, frames=..., offsets=...)"
+            )
+        return windows(video, self.frames, offsets=self.offsets)
+
+    def _network(self) -> Model2:
+        return Model2(
+            **self._shared(),
+            frame_size=(self.size, self.size),
+            time_kernel=self.time_kernel,
+            frame_bias=self.mean_bias,
+        )
+
+
+@dataclass(frozen=True)
+class Model3Preset(Preset):
+    """Model-3 learned from many clips (section 4.1). The defaults are the paper's.
+
+    The fields are those of `Preset`.
+
+    >>> MODEL3["paper"].differs_from_paper()
+    {}
+    """
+
+    frames: int = 32
+
+    def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
+        """The clips themselves.
+
+        Args:
+            video: (N, 3, frames, size, size) in [-1, 1].
+            seed: not used.
+
+        Returns:
+            The clips.
+
+        Raises:
+            ValueError: for clips of another length or size.
+        """
+        expected = (self.frames, self.size, self.size)
+        if video.ndim != 5 or tuple(video.shape[2:]) != expected:
+            raise ValueError(
+                f"clips have shape {tuple(video.shape)}; this preset learns from (N, 3, "
+                f"{self.frames}, {self.size}, {self.size}): cut and resize them, or "
+                "replace(preset, frames=..., size=...)"
+            )
+        return video
+
+    def _network(self) -> Model3:
+        return Model3(
+            **self._shared(),
+            frame_size=(self.size, self.size),
+            frames=self.frames,
+            frame_bias=self.mean_bias,
+        )
+
+
+_MODEL1 = Model1Preset(
+    frames=48,
+    size=48,
+    crops=16,
+    clip_frames=128,
+    latent_channels=16,
+    width=0.25,
+    padding="valid",
+    norm="sequence",
+    slope=0.2,
+    mean_bias=True,
+    frame_average=True,
+    iterations=700,
+    langevin_steps=1,
+    step_size=0.1,
+    learning_rate=2e-3,
+    batch_size=1,
+    decay=0.5,
+)
+
+MODEL1: dict[str, Model1Preset] = {
+    "ci": replace(_MODEL1, frames=32, size=32, crops=2, clip_frames=64, width=0.125, iterations=30),
+    "quick": replace(_MODEL1, iterations=250),
+    "book": _MODEL1,
+    "paper": Model1Preset(),
+}
+"""The presets of Model-1, by name."""
+
+_MODEL2 = Model2Preset(
     offsets=tuple(range(0, 97, 8)),
     latent_channels=8,
     time_kernel=1,
@@ -158,9 +337,34 @@ _BOOK = Model2Preset(
 )
 
 MODEL2: dict[str, Model2Preset] = {
-    "ci": replace(_BOOK, frames=32, offsets=(0, 8), width=0.125, iterations=60),
-    "quick": replace(_BOOK, offsets=(0, 8, 16, 24, 32), iterations=350),
-    "book": _BOOK,
+    "ci": replace(_MODEL2, frames=32, offsets=(0, 8), width=0.125, iterations=60),
+    "quick": replace(_MODEL2, offsets=(0, 8, 16, 24, 32), iterations=350),
+    "book": _MODEL2,
     "paper": Model2Preset(),
 }
 """The presets of Model-2, by name."""
+
+_MODEL3 = Model3Preset(
+    frames=16,
+    size=32,
+    width=0.25,
+    norm="none",
+    slope=0.2,
+    mean_bias=True,
+    frame_average=True,
+    sigma=0.3,
+    iterations=600,
+    langevin_steps=5,
+    step_size=0.1,
+    learning_rate=3e-3,
+    batch_size=10,
+    decay=0.3,
+)
+
+MODEL3: dict[str, Model3Preset] = {
+    "ci": replace(_MODEL3, width=0.125, iterations=20),
+    "quick": replace(_MODEL3, iterations=200),
+    "book": _MODEL3,
+    "paper": Model3Preset(),
+}
+"""The presets of Model-3, by name."""
