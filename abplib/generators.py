@@ -101,6 +101,7 @@ class SpatialTemporalGenerator(nn.Module, ABC):
     """
 
     name: str
+    stationary_in_space = False
 
     def __init__(
         self,
@@ -222,6 +223,7 @@ class Model1(SpatialTemporalGenerator):
     """
 
     name = "Model-1"
+    stationary_in_space = True
 
     def __init__(
         self,

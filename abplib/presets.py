@@ -138,6 +138,7 @@ class Model1Preset(Preset):
         crops: number of training windows, cut at random places and times; 0: one window, the
             first ``frames`` frames of the clip and its top left corner.
         clip_frames: frames of the clip that are learned from; later ones serve as held-out video.
+        clip_size: height and width that an experiment gives the clip, in pixels.
 
     The other fields are those of `Preset`.
 
@@ -151,6 +152,7 @@ class Model1Preset(Preset):
     latent_channels: int = 2
     crops: int = 0
     clip_frames: int = 64
+    clip_size: int = 128
 
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
         """Windows of a clip.
@@ -295,6 +297,7 @@ _MODEL1 = Model1Preset(
     size=48,
     crops=16,
     clip_frames=128,
+    clip_size=64,
     latent_channels=16,
     width=0.25,
     padding="valid",
@@ -311,7 +314,16 @@ _MODEL1 = Model1Preset(
 )
 
 MODEL1: dict[str, Model1Preset] = {
-    "ci": replace(_MODEL1, frames=32, size=32, crops=2, clip_frames=64, width=0.125, iterations=30),
+    "ci": replace(
+        _MODEL1,
+        frames=32,
+        size=32,
+        crops=2,
+        clip_frames=40,
+        clip_size=48,
+        width=0.125,
+        iterations=30,
+    ),
     "quick": replace(_MODEL1, iterations=250),
     "book": _MODEL1,
     "paper": Model1Preset(),
@@ -368,3 +380,6 @@ MODEL3: dict[str, Model3Preset] = {
     "paper": Model3Preset(),
 }
 """The presets of Model-3, by name."""
+
+MODELS: dict[int, dict[str, Any]] = {1: MODEL1, 2: MODEL2, 3: MODEL3}
+"""Every model's presets, by the paper's number of the model."""

@@ -1,58 +1,51 @@
-"""Section 4.1: learn a generator from one video file, then synthesise new video from it.
+"""Section 4.1: learn a generator from video files, then synthesise new video from it.
 
 python -m abplib.experiments synthesis --model 2 --video fire.avi --preset book --seed 0 --out DIR
 
-DIR then holds ``synthesis.mp4`` (twice the training length, enlarged), ``strip.png`` (observed,
-reconstructed, two syntheses), ``metrics.json`` and ``generator.safetensors`` (the finished run). A
-run that was stopped goes on exactly where it stood with ``--resume``.
+Model-1 and Model-2 learn from one clip, Model-3 from a folder of clips (or one file, cut up). DIR
+then holds ``synthesis.mp4`` (Model-1: twice the length, height and width; Model-2: twice the
+length; Model-3: sixteen new clips side by side; enlarged), ``strip.png`` (observed, reconstructed,
+two syntheses), ``metrics.json`` and ``generator.safetensors`` (the finished run). A run that was
+stopped goes on exactly where it stood with ``--resume``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import os
-import platform
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-import abplib
 from abplib import checkpoint, metrics, presets, show
 from abplib.abp import ABP, synthesise
-from abplib.data.video import read_video, video_info, write_video
+from abplib.data.video import write_video
+from abplib.experiments.footage import Footage, read_footage
+from abplib.experiments.record import environment, write_json
+from abplib.generators import SpatialTemporalGenerator
 
-FEWEST_HELD_OUT = 8  # frames; random features need 6
-
-
-@dataclass(frozen=True)
-class Footage:
-    """What was read of the file: the clip to learn from, and later frames to compare with."""
-
-    clip: Tensor  # (3, T, H, W)
-    held_out: Tensor  # (3, T', H, W)
-    fps: float
+NEW_CLIPS = 16  # of Model-3, to look at and to measure
 
 
 def add_command(commands: Any) -> None:
     """Add ``synthesis`` to the subcommands of an argument parser."""
-    parser = commands.add_parser("synthesis", help="learn from one video, synthesise new video")
+    parser = commands.add_parser("synthesis", help="learn from video files, synthesise new video")
     add = parser.add_argument
-    add("--video", required=True, type=Path, help="any file that FFmpeg reads")
+    add(
+        "--video", required=True, type=Path, help="any file that FFmpeg reads; Model-3: or a folder"
+    )
     add("--out", required=True, type=Path, help="folder of the results; made if missing")
-    add("--model", type=int, default=2, choices=(1, 2, 3), help="the paper's model (default 2)")
+    add("--model", type=int, default=2, choices=tuple(presets.MODELS), help="default: 2")
     add("--preset", default="book", choices=tuple(presets.MODEL2), help="default: book")
     add("--seed", type=int, default=0)
     add("--start", type=int, default=0, help="first frame of the file to use (default 0)")
     add("--stride", type=int, default=1, help="use every STRIDE-th frame (default 1)")
     add("--frames", type=int, help="frames of a training window, a multiple of 16")
     add("--size", type=int, help="height and width in pixels, a multiple of 16")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="another preset value")
     add("--resume", action="store_true", help="go on with the run that DIR holds")
     add("--save-every", type=float, default=15.0, metavar="SECONDS", help="default 15")
     parser.set_defaults(run=run)
@@ -62,12 +55,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Learn, synthesise, measure, and write the results; returns what metrics.json holds.
 
     Raises:
-        ValueError: for a model without presets, a file that is too short, and a folder that
-            holds another or an unfinished run.
+        ValueError: for files that are too short, and a folder that holds another or an
+            unfinished run.
         FileNotFoundError: for a missing file.
     """
-    preset = chosen_preset(options)
-    footage, preset = read_footage(options.video, preset, options.start, options.stride)
+    footage, preset = read_footage(
+        options.video, chosen_preset(options), options.start, options.stride
+    )
     settings = {
         "model": options.model,
         "video": options.video.name,
@@ -75,72 +69,57 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "seed": options.seed,
         "start": options.start,
         "stride": options.stride,
-        **asdict(preset),
-        "offsets": list(preset.offsets),
+        **{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(preset).items()},
         "differs_from_paper": sorted(preset.differs_from_paper()),
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    abp = preset.start(footage.clip, options.seed)
+    abp = preset.start(footage.training, options.seed)
     seconds = learn(abp, settings, options.out, options.resume, options.save_every)
     results = {
         "settings": settings,
         "environment": environment(),
         "seconds": round(seconds, 1),
-        **evaluate(abp, footage, preset, options.out),
+        **evaluate(abp, footage, options.out),
     }
-    text = json.dumps(results, indent=2) + "\n"
-    checkpoint.replace_file(options.out / "metrics.json", text.encode())
+    write_json(options.out / "metrics.json", results)
     (options.out / "checkpoint.safetensors").unlink(missing_ok=True)
     report(results, options.out)
     return results
 
 
-def chosen_preset(options: argparse.Namespace) -> presets.Model2Preset:
-    """The preset, with the command's frames and size in it."""
-    if options.model != 2:
-        raise ValueError(
-            f"--model {options.model} has no presets yet, only Model-2 has: use --model 2"
-        )
-    preset = presets.MODEL2[options.preset]
-    if options.frames is not None:
-        preset = replace(preset, frames=options.frames)
-    if options.size is not None:
-        preset = replace(preset, size=options.size)
+def chosen_preset(options: argparse.Namespace) -> presets.Preset:
+    """The preset, with the command's own values in it.
+
+    Raises:
+        ValueError: for a name that the preset lacks, a value of another type, and a size that no
+            latent makes.
+    """
+    preset: presets.Preset = presets.MODELS[options.model][options.preset]
+    wanted = {name: getattr(options, name) for name in ("frames", "size")}
+    changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    names = {f.name for f in fields(preset)}
+    for text in options.set:
+        name, _, value = text.partition("=")
+        if name not in names or not value:
+            raise ValueError(f"--set {text}: expected NAME=VALUE, NAME one of {sorted(names)}")
+        changes[name] = _parsed(name, value, getattr(preset, name))
+    preset = replace(preset, **changes)
     preset.generator().latent_shape(preset.frames, preset.size, preset.size)  # multiples of 16?
     return preset
 
 
-def read_footage(
-    path: Path, preset: presets.Model2Preset, start: int = 0, stride: int = 1
-) -> tuple[Footage, presets.Model2Preset]:
-    """Read the frames to learn from, and up to a window of later frames as held-out video.
-
-    Returns the footage, and the preset without the windows for which the file is too short.
-
-    Raises:
-        ValueError: if the file has too few frames for one window and a few held out.
-    """
-    wanted: int | None = preset.clip_frames + preset.frames
-    info = video_info(path)
-    if info.frames is None:
-        wanted = None  # the file does not say: read all of it
-    elif start >= 0 and stride >= 1:
-        there = max(1, math.ceil((info.frames - start) / stride))
-        wanted = min(preset.clip_frames + preset.frames, there)
-    video = read_video(
-        path, start=start, frames=wanted, stride=stride, crop="square", size=preset.size
-    )
-    room = video.shape[1] - FEWEST_HELD_OUT - preset.frames
-    fitting = tuple(offset for offset in preset.offsets if offset <= room)
-    if not fitting:
-        raise ValueError(
-            f"{path} gives {video.shape[1]} frames from frame {start} at stride {stride}; a window "
-            f"to learn from has {preset.frames}, and at least {FEWEST_HELD_OUT} are held out: "
-            "take a longer video, an earlier --start, a smaller --stride, or fewer --frames"
-        )
-    preset = replace(preset, offsets=fitting)
-    clip, rest = video[:, : preset.clip_frames], video[:, preset.clip_frames :]
-    return Footage(clip, rest[:, : preset.frames], (info.fps or 25.0) / stride), preset
+def _parsed(name: str, text: str, like: Any) -> Any:
+    """A command line's value, of the type that the preset's value has."""
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(like, tuple):
+            return tuple(int(part) for part in text.split(","))
+        if like is None:
+            return int(text)
+        return type(like)(text)
+    except (ValueError, KeyError):
+        raise ValueError(f"--set {name}={text}: expected a value like {like!r}") from None
 
 
 def learn(
@@ -194,36 +173,60 @@ def check_same(saved: Any, settings: dict[str, Any], out: Path) -> None:
         raise ValueError(f"the run in {out} has other settings ({listed}): use another --out")
 
 
-def evaluate(abp: ABP, footage: Footage, preset: presets.Model2Preset, out: Path) -> dict[str, Any]:
+def evaluate(abp: ABP, footage: Footage, out: Path) -> dict[str, Any]:
     """Synthesise, write synthesis.mp4 and strip.png, and measure."""
     generator, observed = abp.views[0].generator, abp.views[0].data
-    assert isinstance(generator, abplib.Model2)
-    shape = generator.latent_shape(preset.frames, preset.size, preset.size)
-    twice = generator.latent_shape(2 * preset.frames, preset.size, preset.size)
+    assert isinstance(generator, SpatialTemporalGenerator)
+    size, seed = tuple(footage.training.shape[-3:]), abp.seed + 1000  # not the chains' own seed
+    if footage.training.ndim == 5:  # Model-3
+        shape = generator.latent_shape(*size)
+        new = synthesise(generator, shape, NEW_CLIPS, seed=seed)
+        film, first, second = tiled(new), *new.chunk(2)
+        for_fidelity = new
+        floor = mean_video_psnr(footage.training)
+        apart = clip_difference(footage.training)
+    else:
+        window = (observed.shape[2], *size[1:])
+        longer = (2 * window[0], *window[1:])
+        space = 2 if generator.stationary_in_space else 1
+        film_size = (longer[0], space * size[1], space * size[2])
+        shapes = [generator.latent_shape(*s) for s in (window, window, longer, film_size)]
+        first, second, for_fidelity, film = (
+            synthesise(generator, s, seed=seed + k)[0] for k, s in enumerate(shapes)
+        )
+        floor = metrics.mean_frame_psnr(footage.training)
+        apart = metrics.frame_difference(footage.training)
     reconstruction = abp.reconstruct()[0]
-    seed = abp.seed + 1000  # not the chains' own
-    first, second, long = (
-        synthesise(generator, s, seed=seed + k)[0] for k, s in enumerate((shape, shape, twice))
-    )
-    write_video(out / "synthesis.mp4", enlarged(long), fps=footage.fps)
-    show.strip(
-        {
-            "observed": observed[0],
-            "reconstructed": reconstruction[0],
-            "synthesis 1": first,
-            "synthesis 2": second,
-        },
-        path=out / "strip.png",
-    )
+    write_video(out / "synthesis.mp4", enlarged(film), fps=footage.fps)
+    rows = {"observed": observed, "reconstructed": reconstruction}
+    rows |= {"synthesis 1": first, "synthesis 2": second}
+    show.strip({k: v[0] if v.ndim == 5 else v for k, v in rows.items()}, path=out / "strip.png")
     return {
         "reconstruction_psnr": metrics.psnr(reconstruction, observed),
-        "mean_frame_psnr": metrics.mean_frame_psnr(footage.clip),
+        "mean_frame_psnr": floor,
         "diversity": metrics.diversity(first, second),
-        "frame_difference": metrics.frame_difference(footage.clip),
-        "fidelity": metrics.fidelity(long, footage.held_out, footage.clip),
+        "frame_difference": apart,
+        "fidelity": metrics.fidelity(for_fidelity, footage.held_out, footage.training),
         "latent_rms": abp.history[-1]["latent_rms"],
-        "held_out_frames": footage.held_out.shape[1],
+        "held_out": list(footage.held_out.shape),
     }
+
+
+def mean_video_psnr(clips: Tensor) -> float:
+    """PSNR in dB of the mean video of all clips (N, C, T, H, W): Model-3's floor to beat."""
+    return metrics.psnr(clips.mean(0, keepdim=True).expand_as(clips), clips)
+
+
+def clip_difference(clips: Tensor) -> float:
+    """Mean absolute difference of two different clips of a set (N, C, T, H, W)."""
+    pairs = [(clips - clips.roll(shift, 0)).abs().mean() for shift in range(1, len(clips))]
+    return float(torch.stack(pairs).mean())
+
+
+def tiled(clips: Tensor, columns: int = 4) -> Tensor:
+    """A batch (N, C, T, H, W) as one video of a grid, N a multiple of `columns`."""
+    rows = [torch.cat(list(part), -1) for part in clips.split(columns)]
+    return torch.cat(rows, -2)
 
 
 def enlarged(video: Tensor, height: int = 256) -> Tensor:
@@ -232,26 +235,12 @@ def enlarged(video: Tensor, height: int = 256) -> Tensor:
     return video.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
 
-def environment() -> dict[str, Any]:
-    """What the numbers depend on beside the settings."""
-    return {
-        "abplib": abplib.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-    }
-
-
 def report(results: dict[str, Any], out: Path) -> None:
     """Print the numbers that say whether it worked."""
     psnr, floor = results["reconstruction_psnr"], results["mean_frame_psnr"]
     share = results["diversity"] / results["frame_difference"]
-    print(f"reconstruction {psnr:.1f} dB, {psnr - floor:.1f} dB over the mean frame")
-    print(f"two syntheses differ by {share:.2f} times what distant real frames differ by")
+    print(f"reconstruction {psnr:.1f} dB, {psnr - floor:.1f} dB over the mean")
+    print(f"two syntheses differ by {share:.2f} times what distant real video differs by")
     for name, pair in results["fidelity"].items():
         print(f"{name}: synthesis {pair['synthesis']:.3f}, held out {pair['held_out']:.3f}")
     print(f"{results['seconds']:.0f} s of training; written to {out}")

@@ -17,7 +17,7 @@ from abplib import checkpoint, presets
 from abplib.data import patterns
 from abplib.data.video import read_video, video_info, write_video
 from abplib.experiments.__main__ import main
-from abplib.experiments.synthesis import read_footage
+from abplib.experiments.footage import read_clips, read_footage
 
 CI = presets.MODEL2["ci"]
 FRAMES = CI.clip_frames + 20
@@ -84,7 +84,7 @@ def test_metrics(finished):
         assert name in settings["differs_from_paper"]
         value = settings[name]
         assert (tuple(value) if isinstance(value, list) else value) == getattr(CI, name)
-    assert content["held_out_frames"] == FRAMES - CI.clip_frames
+    assert content["held_out"] == [3, FRAMES - CI.clip_frames, 64, 64]
     assert content["environment"]["torch"] == torch.__version__
 
 
@@ -150,10 +150,10 @@ def test_short_file_gives_fewer_windows(tmp_path):
     assert CI.offsets == (0, 8)
     footage, preset = read_footage(path, CI, start=8)
     assert preset.offsets == (0,)
-    assert (footage.clip.shape[1], footage.held_out.shape[1]) == (CI.frames, 12)
+    assert (footage.training.shape[1], footage.held_out.shape[1]) == (CI.frames, 12)
     footage, _ = read_footage(path, replace(CI, frames=16), start=1, stride=2)
     whole = read_video(path, size=64)
-    assert torch.equal(torch.cat([footage.clip, footage.held_out], 1), whole[:, 1::2])
+    assert torch.equal(torch.cat([footage.training, footage.held_out], 1), whole[:, 1::2])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,9 @@ def test_short_file_gives_fewer_windows(tmp_path):
     [
         (["--frames", "50"], "multiples of 16"),
         (["--size", "60"], "multiples of 16"),
-        (["--model", "3"], "use --model 2"),
+        (["--model", "3"], "at least 5 are needed"),
+        (["--set", "colour=3"], "expected NAME=VALUE"),
+        (["--set", "decay=soon"], "expected a value like 0.5"),
         (["--start", "5000"], "5000"),
         (["--stride", "0"], "stride"),
     ],
@@ -175,3 +177,51 @@ def test_bad_options(video, tmp_path, capsys, more, says):
 def test_missing_video(tmp_path, capsys):
     assert command(tmp_path / "none.mp4", tmp_path / "out") == 2
     assert "none.mp4" in capsys.readouterr().err
+
+
+def test_model1_makes_a_larger_longer_video(tmp_path):
+    ci = presets.MODEL1["ci"]
+    frames = ci.clip_frames + 12
+    path = write_video(tmp_path / "sea.mp4", patterns.ocean(frames, size=ci.clip_size))
+    arguments = ["synthesis", "--model", "1", "--preset", "ci", "--set", "iterations=3"]
+    assert main([*arguments, "--video", str(path), "--out", str(tmp_path / "out")]) == 0
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert content["settings"]["iterations"] == 3
+    assert content["held_out"] == [3, 12, ci.clip_size, ci.clip_size]
+    info = video_info(tmp_path / "out" / "synthesis.mp4")
+    factor = 256 // (2 * ci.clip_size)  # pixels are repeated
+    side = 2 * ci.clip_size * factor
+    assert (info.frames, info.height, info.width) == (2 * ci.frames, side, side)
+
+
+def test_model3_learns_from_a_folder(tmp_path):
+    ci = presets.MODEL3["ci"]
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for seed in range(6):
+        video = patterns.flag(ci.frames + seed, size=ci.size, seed=seed)
+        write_video(folder / f"{seed}.mp4", video)
+    arguments = ["synthesis", "--model", "3", "--preset", "ci", "--set", "iterations=3"]
+    assert main([*arguments, "--video", str(folder), "--out", str(tmp_path / "out")]) == 0
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert content["held_out"] == [1, 3, ci.frames, ci.size, ci.size]
+    assert content["mean_frame_psnr"] > 0
+    for name, pair in content["fidelity"].items():
+        assert all(map(math.isfinite, pair.values())), name
+    info = video_info(tmp_path / "out" / "synthesis.mp4")
+    assert info.frames == ci.frames
+
+
+def test_clips_that_are_held_out(tmp_path):
+    """Every fifth file; of fewer files, the last windows of each."""
+    ci = replace(presets.MODEL3["ci"], size=16)
+    clips = [patterns.fire(2 * ci.frames, size=16, seed=seed) for seed in range(5)]
+    for seed, video in enumerate(clips):
+        write_video(tmp_path / f"{seed}.mp4", video)
+    footage = read_clips(tmp_path, ci)
+    assert (len(footage.training), len(footage.held_out)) == (8, 2)
+    assert torch.equal(footage.held_out[0], read_video(tmp_path / "4.mp4")[:, : ci.frames])
+    for seed in (2, 3, 4):
+        (tmp_path / f"{seed}.mp4").unlink()
+    with pytest.raises(ValueError, match=f"gives 4 clips of {ci.frames} frames, from 2 files"):
+        read_clips(tmp_path, ci)
