@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from abplib.experiments import synthesis
+from abplib.experiments import families, synthesis
 from abplib.langevin import DivergenceError
 
 
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m abplib.experiments", description=__doc__)
     commands = parser.add_subparsers(dest="experiment", required=True)
     synthesis.add_command(commands)
+    families.add_command(commands)
     options = parser.parse_args(arguments)
     try:
         options.run(options)

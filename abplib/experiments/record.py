@@ -38,3 +38,22 @@ def write_json(path: str | Path, results: dict[str, Any]) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
+
+
+def read_rows(path: str | Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an earlier run of the same settings, or none where there is no such file.
+
+    Raises:
+        ValueError: if the file was made with other settings, or is no record at all.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        before, rows = record["settings"], record["rows"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is no record of an experiment: name another --out") from None
+    if before != json.loads(json.dumps(settings)):
+        raise ValueError(f"{path} was made with other settings: name another --out, or remove it")
+    return rows

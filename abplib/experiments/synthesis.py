@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,43 +173,66 @@ def check_same(saved: Any, settings: dict[str, Any], out: Path) -> None:
         raise ValueError(f"the run in {out} has other settings ({listed}): use another --out")
 
 
-def evaluate(abp: ABP, footage: Footage, out: Path) -> dict[str, Any]:
-    """Synthesise, write synthesis.mp4 and strip.png, and measure."""
+@dataclass(frozen=True)
+class Syntheses:
+    """What a finished run makes: two syntheses to compare, one to measure, one to look at."""
+
+    reconstruction: Tensor  # of the training videos, (N, 3, T, H, W)
+    first: Tensor  # as large as a training video; for Model-3 a batch
+    second: Tensor
+    long: Tensor  # twice the length; for Model-3 all the new clips
+    film: Tensor  # (3, T, H, W)
+
+
+def synthesise_all(abp: ABP, footage: Footage) -> Syntheses:
+    """Draw fresh latents from the prior, for all that is shown and measured."""
     generator, observed = abp.views[0].generator, abp.views[0].data
     assert isinstance(generator, SpatialTemporalGenerator)
     size, seed = tuple(footage.training.shape[-3:]), abp.seed + 1000  # not the chains' own seed
-    if footage.training.ndim == 5:  # Model-3
-        shape = generator.latent_shape(*size)
-        new = synthesise(generator, shape, NEW_CLIPS, seed=seed)
-        film, first, second = tiled(new), *new.chunk(2)
-        for_fidelity = new
-        floor = mean_video_psnr(footage.training)
-        apart = clip_difference(footage.training)
-    else:
-        window = (observed.shape[2], *size[1:])
-        longer = (2 * window[0], *window[1:])
-        space = 2 if generator.stationary_in_space else 1
-        film_size = (longer[0], space * size[1], space * size[2])
-        shapes = [generator.latent_shape(*s) for s in (window, window, longer, film_size)]
-        first, second, for_fidelity, film = (
-            synthesise(generator, s, seed=seed + k)[0] for k, s in enumerate(shapes)
-        )
-        floor = metrics.mean_frame_psnr(footage.training)
-        apart = metrics.frame_difference(footage.training)
     reconstruction = abp.reconstruct()[0]
-    write_video(out / "synthesis.mp4", enlarged(film), fps=footage.fps)
-    rows = {"observed": observed, "reconstructed": reconstruction}
-    rows |= {"synthesis 1": first, "synthesis 2": second}
-    show.strip({k: v[0] if v.ndim == 5 else v for k, v in rows.items()}, path=out / "strip.png")
+    if footage.training.ndim == 5:  # Model-3
+        new = synthesise(generator, generator.latent_shape(*size), NEW_CLIPS, seed=seed)
+        first, second = new.chunk(2)
+        return Syntheses(reconstruction, first, second, new, tiled(new))
+    window = (observed.shape[2], *size[1:])
+    longer = (2 * window[0], *window[1:])
+    space = 2 if generator.stationary_in_space else 1
+    sizes = (window, window, longer, (longer[0], space * size[1], space * size[2]))
+    first, second, long, film = (
+        synthesise(generator, generator.latent_shape(*s), seed=seed + k)[0]
+        for k, s in enumerate(sizes)
+    )
+    return Syntheses(reconstruction, first, second, long, film)
+
+
+def measure(abp: ABP, footage: Footage, made: Syntheses) -> dict[str, Any]:
+    """The measures of a synthesis, each beside its value for real video."""
+    sets = footage.training.ndim == 5
+    floor = mean_video_psnr if sets else metrics.mean_frame_psnr
+    apart = clip_difference if sets else metrics.frame_difference
     return {
-        "reconstruction_psnr": metrics.psnr(reconstruction, observed),
-        "mean_frame_psnr": floor,
-        "diversity": metrics.diversity(first, second),
-        "frame_difference": apart,
-        "fidelity": metrics.fidelity(for_fidelity, footage.held_out, footage.training),
+        "reconstruction_psnr": metrics.psnr(made.reconstruction, abp.views[0].data),
+        "mean_frame_psnr": floor(footage.training),
+        "diversity": metrics.diversity(made.first, made.second),
+        "frame_difference": apart(footage.training),
+        "fidelity": metrics.fidelity(made.long, footage.held_out, footage.training),
         "latent_rms": abp.history[-1]["latent_rms"],
         "held_out": list(footage.held_out.shape),
     }
+
+
+def evaluate(abp: ABP, footage: Footage, out: Path) -> dict[str, Any]:
+    """Synthesise, write synthesis.mp4 and strip.png, and measure."""
+    made = synthesise_all(abp, footage)
+    write_video(out / "synthesis.mp4", enlarged(made.film), fps=footage.fps)
+    rows = {
+        "observed": abp.views[0].data,
+        "reconstructed": made.reconstruction,
+        "synthesis 1": made.first,
+        "synthesis 2": made.second,
+    }
+    show.strip({k: v[0] if v.ndim == 5 else v for k, v in rows.items()}, path=out / "strip.png")
+    return measure(abp, footage, made)
 
 
 def mean_video_psnr(clips: Tensor) -> float:

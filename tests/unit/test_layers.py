@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": set(),  # knows generators by their layers' types in torch
     "abp": {"posterior", "langevin"},
     "presets": {"generators", "kernels", "posterior", "abp", "data"},
+    "baselines": {"generators", "posterior", "langevin", "abp"},
     "experiments": {"*"},
     "": {"*"},  # abplib/__init__.py: the public names
 }

@@ -1,0 +1,142 @@
+"""Section 4.1 in one table: every family of patterns learned, synthesised and measured.
+
+python -m abplib.experiments families --preset book --seeds 3 --out book/results/families.json
+
+Model-1 learns the families that are stationary in space and time, Model-2 those that are stationary
+in time, Model-3 the ten actions. With ``--video`` or ``--clips`` the user's own files are learned
+instead. The file is rewritten after every cell; the same command goes on where a run stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from abplib import presets
+from abplib.data import actions, patterns
+from abplib.data.video import write_video
+from abplib.experiments.footage import Footage, read_footage
+from abplib.experiments.record import environment, read_rows, write_json
+from abplib.experiments.synthesis import measure, synthesise_all
+
+TRAINING_CLIPS, HELD_OUT_CLIPS = 100, 20  # of the actions, ten of each and two of each
+FILM_FRAMES = 32
+
+
+def add_command(commands: Any) -> None:
+    """Add ``families`` to the subcommands of an argument parser."""
+    parser = commands.add_parser("families", help="learn every family and measure the syntheses")
+    add = parser.add_argument
+    add("--out", required=True, type=Path, help="JSON file of the results")
+    add("--preset", default="book", choices=tuple(presets.MODEL2), help="default: book")
+    add("--seeds", type=int, default=1, help="number of seeds, from 0 (default 1)")
+    add("--family", nargs="+", help="only these (default: all families, and actions)")
+    add("--video", nargs="+", type=Path, default=[], help="files for --model instead of families")
+    add("--clips", type=Path, help="folder of clips for Model-3 instead of families")
+    add("--model", type=int, default=2, choices=(1, 2), help="for --video (default 2)")
+    add("--films", type=Path, help="folder for a film of each family: true, then synthesised")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Fill the table's cells that the file does not hold yet; returns what the file holds.
+
+    Raises:
+        ValueError: for an unknown family, and a file made with other settings.
+        FileNotFoundError: for a missing video.
+    """
+    jobs = dict(own_files(options) or own_families(options))
+    settings: dict[str, Any] = {"preset": options.preset}
+    for number in sorted({model for model, _ in jobs.values()}):
+        values = asdict(presets.MODELS[number][options.preset])
+        settings[f"model-{number}"] = json.loads(json.dumps(values))
+    rows = read_rows(options.out, settings)
+    for seed in range(options.seeds):
+        for family, (number, source) in jobs.items():
+            if any((row["family"], row["seed"]) == (family, seed) for row in rows):
+                continue
+            row, films = cell(number, presets.MODELS[number][options.preset], source, seed)
+            rows.append({"family": family, **row})
+            print(json.dumps(rows[-1]), flush=True)
+            write_json(
+                options.out, {"settings": settings, "environment": environment(), "rows": rows}
+            )
+            if options.films is not None and seed == 0:
+                options.films.mkdir(parents=True, exist_ok=True)
+                write_video(options.films / f"{family}.mp4", films, fps=15)
+    return {"settings": settings, "rows": rows}
+
+
+def own_families(options: argparse.Namespace) -> Iterator[tuple[str, tuple[int, Any]]]:
+    """Name -> (model, name) of the project's own patterns and actions."""
+    known = {
+        name: 1 if "space" in family.stationary else 2 for name, family in patterns.FAMILIES.items()
+    } | {"actions": 3}
+    for name in options.family or known:
+        if name not in known:
+            raise ValueError(f"unknown family {name!r}: expected some of {', '.join(known)}")
+        yield name, (known[name], name)
+
+
+def own_files(options: argparse.Namespace) -> list[tuple[str, tuple[int, Any]]]:
+    """Name -> (model, path) of the user's files."""
+    files = [(path.stem, (options.model, path)) for path in options.video]
+    return files + ([(options.clips.name, (3, options.clips))] if options.clips else [])
+
+
+def cell(
+    number: int, preset: presets.Preset, source: str | Path, seed: int
+) -> tuple[dict[str, Any], Tensor]:
+    """Learn one family or file with one seed; the table's row, and the film."""
+    if isinstance(source, Path):
+        footage, preset = read_footage(source, preset)
+    else:
+        footage = make_footage(source, preset, seed)
+    run = preset.start(footage.training, seed)
+    began = time.perf_counter()
+    run.fit(progress=False)
+    seconds = time.perf_counter() - began
+    made = synthesise_all(run, footage)
+    values = measure(run, footage, made)
+    fidelity = values["fidelity"]
+    nearest, features = fidelity["nearest_frame_distance"], fidelity["random_feature_distance"]
+    real = footage.held_out[0] if footage.held_out.ndim == 5 else footage.held_out
+    new = made.first[0] if made.first.ndim == 5 else made.first
+    shown = min(FILM_FRAMES, real.shape[1], new.shape[1])
+    side = min(real.shape[-1], new.shape[-1])
+    halves = [video[:, :shown, :side, :side] for video in (real, new)]
+    return {
+        "model": f"model-{number}",
+        "seed": seed,
+        "psnr": values["reconstruction_psnr"],
+        "mean_psnr": values["mean_frame_psnr"],
+        "temporal_variance": fidelity["temporal_variance_ratio"]["synthesis"],
+        "temporal_variance_held_out": fidelity["temporal_variance_ratio"]["held_out"],
+        "diversity": values["diversity"] / values["frame_difference"],
+        "nearest": nearest["synthesis"] / nearest["held_out"],
+        "features": features["synthesis"],
+        "features_held_out": features["held_out"],
+        "latent_rms": values["latent_rms"],
+        "seconds": round(seconds, 1),
+    }, torch.cat(halves, -1)
+
+
+def make_footage(name: str, preset: presets.Preset, seed: int) -> Footage:
+    """The project's own video for a preset: a clip and what follows it, or clips of actions."""
+    if isinstance(preset, presets.Model3Preset):
+        videos, _ = actions.dataset(
+            clips=TRAINING_CLIPS + HELD_OUT_CLIPS, frames=preset.frames, size=preset.size, seed=seed
+        )
+        return Footage(videos[:TRAINING_CLIPS], videos[TRAINING_CLIPS:], 12.0)
+    assert isinstance(preset, presets.Model1Preset | presets.Model2Preset)
+    size = preset.clip_size if isinstance(preset, presets.Model1Preset) else preset.size
+    video = patterns.clip(name, preset.clip_frames + preset.frames, size=size, seed=seed)
+    return Footage(video[:, : preset.clip_frames], video[:, preset.clip_frames :], 15.0)

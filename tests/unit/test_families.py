@@ -1,0 +1,74 @@
+"""The families command: one row a cell, written after each, and gone on with."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from abplib import presets
+from abplib.data import patterns
+from abplib.data.video import video_info, write_video
+from abplib.experiments.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch):
+    for number, table in presets.MODELS.items():
+        short = {**table, "ci": replace(table["ci"], iterations=2)}
+        monkeypatch.setitem(presets.MODELS, number, short)
+
+
+def command(out: Path, *more: str) -> int:
+    return main(["families", "--preset", "ci", "--out", str(out), *more])
+
+
+def rows(out: Path) -> list[dict]:
+    return json.loads(out.read_text())["rows"]
+
+
+def test_each_model_fills_its_rows(tmp_path):
+    out, films = tmp_path / "families.json", tmp_path / "films"
+    assert command(out, "--family", "ocean", "fire", "actions", "--films", str(films)) == 0
+    assert [(row["family"], row["model"], row["seed"]) for row in rows(out)] == [
+        ("ocean", "model-1", 0),
+        ("fire", "model-2", 0),
+        ("actions", "model-3", 0),
+    ]
+    for row in rows(out):
+        assert all(math.isfinite(v) for v in row.values() if isinstance(v, float)), row
+        info = video_info(films / f"{row['family']}.mp4")
+        assert info.width == 2 * info.height  # true beside synthesised
+    settings = json.loads(out.read_text())["settings"]
+    assert settings["model-2"]["iterations"] == 2
+
+
+def test_finished_cells_are_not_run_again(tmp_path, capsys):
+    out = tmp_path / "families.json"
+    assert command(out, "--family", "fire") == 0
+    before = rows(out)
+    assert command(out, "--family", "fire", "--seeds", "2") == 0
+    assert rows(out)[:1] == before
+    assert [row["seed"] for row in rows(out)] == [0, 1]
+    record = json.loads(out.read_text())
+    record["settings"]["preset"] = "book"
+    out.write_text(json.dumps(record))
+    assert command(out, "--family", "fire") == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+def test_own_files(tmp_path):
+    ci = presets.MODEL2["ci"]
+    path = write_video(tmp_path / "blaze.mp4", patterns.fire(ci.clip_frames + 9, size=32))
+    assert command(tmp_path / "real.json", "--video", str(path)) == 0
+    (row,) = rows(tmp_path / "real.json")
+    assert (row["family"], row["model"]) == ("blaze", "model-2")
+
+
+def test_errors(tmp_path, capsys):
+    assert command(tmp_path / "a.json", "--family", "lava") == 2
+    assert "unknown family 'lava'" in capsys.readouterr().err
+    (tmp_path / "b.json").write_text("[]")
+    assert command(tmp_path / "b.json", "--family", "fire") == 2
+    assert "is no record" in capsys.readouterr().err
