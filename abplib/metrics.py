@@ -309,7 +309,8 @@ def fidelity(synthesis: Tensor, held_out: Tensor, reference: Tensor) -> dict[str
     to the held-out value, from whichever side. The videos may differ in length. So that none gains
     by its length, the synthesis and the held-out video are cut to windows of the common (shortest)
     length, which are measured one by one and averaged. Measures that depend on length see the
-    reference cut in the same way; the others see all of it.
+    reference cut in the same way; the others see all of it. Of two batches (N, C, T, H, W), as many
+    clips are measured, together, as the smaller one has.
 
     Raises ValueError for frames of different sizes, under 7 pixels or under 6 frames, values that
     are not finite, and a reference that does not move.
@@ -323,7 +324,8 @@ def fidelity(synthesis: Tensor, held_out: Tensor, reference: Tensor) -> dict[str
     for video in videos.values():
         _same_frames(video, train)
     length = min(video.shape[2] for video in (*videos.values(), train))
-    cut = _cut(train, length)
+    count = min(len(video) for video in videos.values())
+    cut = torch.cat(_cut(train, length))
     measures = {
         "random_feature_distance": lambda v: random_feature_distance(v, train),
         "spectrum_distance": lambda v: spectrum_distance(v, train),
@@ -331,7 +333,7 @@ def fidelity(synthesis: Tensor, held_out: Tensor, reference: Tensor) -> dict[str
         "temporal_variance_ratio": lambda v: temporal_variance_ratio(v, cut),
         "nearest_frame_distance": lambda v: nearest_frame_distance(v, train),
     }
-    windows = {name: _cut(video, length) for name, video in videos.items()}
+    windows = {name: _cut(video[:count], length) for name, video in videos.items()}
     return {
         measure: {
             name: sum(score(window) for window in parts) / len(parts)
@@ -352,12 +354,12 @@ def _clips(name: str, video: Tensor) -> Tensor:
     return (video if video.ndim == 5 else video[None]).detach().cpu().double()
 
 
-def _cut(clips: Tensor, length: int) -> Tensor:
-    """Windows of `length` frames that do not overlap, spread evenly: (M, C, length, H, W)."""
+def _cut(clips: Tensor, length: int) -> list[Tensor]:
+    """Windows (N, C, length, H, W) that do not overlap, spread evenly over the clips' time."""
     count = clips.shape[2] // length
     spare = clips.shape[2] - count * length
     offsets = [k * length + (spare * k // (count - 1) if count > 1 else 0) for k in range(count)]
-    return torch.cat([clips[:, :, offset : offset + length] for offset in offsets])
+    return [clips[:, :, offset : offset + length] for offset in offsets]
 
 
 def _same_frames(a: Tensor, b: Tensor) -> None:
