@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from abplib.data import Clip, folder, load
 from abplib.data.video import read_video, video_info
 from abplib.presets import Model1Preset, Model2Preset, Model3Preset, Preset
 
@@ -94,26 +95,31 @@ def read_clips(path: Path, preset: Model3Preset, start: int = 0, stride: int = 1
     Raises:
         ValueError: where fewer than five windows come together.
     """
-    files = [path]
-    if path.is_dir():
-        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
-    kept: list[Tensor] = []
-    held_out: list[Tensor] = []
-    rates = []
-    for k, file in enumerate(files):
-        video = read_video(file, start=start, stride=stride, crop="square", size=preset.size)
-        cut = [c for c in video.split(preset.frames, 1) if c.shape[1] == preset.frames]
-        if len(files) >= ONE_HELD_OUT:
-            (held_out if k % ONE_HELD_OUT == ONE_HELD_OUT - 1 else kept).extend(cut)
-        else:
-            last = len(cut) - -(-len(cut) // ONE_HELD_OUT)
-            kept += cut[:last]
-            held_out += cut[last:]
-        rates.append((video_info(file).fps or 25.0) / stride)
-    if len(kept) + len(held_out) < ONE_HELD_OUT or not held_out:
-        raise ValueError(
-            f"{path} gives {len(kept) + len(held_out)} clips of {preset.frames} frames, from "
-            f"{len(files)} files at stride {stride}; at least {ONE_HELD_OUT} are needed: "
-            "add files, or take fewer --frames or a smaller --stride"
+    clips = folder(path) if path.is_dir() else [Clip(path, {})]
+    videos, sources = load(
+        clips,
+        preset.frames,
+        preset.size,
+        start=start,
+        stride=stride,
+        hop=preset.frames,
+        short="skip",
+    )
+    held = torch.zeros(len(videos), dtype=torch.bool)
+    for k, clip in enumerate(clips):
+        own = torch.tensor(
+            [n for n, source in enumerate(sources) if source is clip], dtype=torch.long
         )
-    return Footage(torch.stack(kept), torch.stack(held_out), sorted(rates)[len(rates) // 2])
+        if len(clips) >= ONE_HELD_OUT:
+            held[own] = k % ONE_HELD_OUT == ONE_HELD_OUT - 1
+        else:
+            held[own[len(own) - -(-len(own) // ONE_HELD_OUT) :]] = True
+    if len(videos) < ONE_HELD_OUT or not held.any():
+        raise ValueError(
+            f"{path} gives {len(videos)} clips of {preset.frames} frames, from {len(clips)} files "
+            f"at stride {stride}; at least {ONE_HELD_OUT} are needed: add files, or take fewer "
+            "--frames or a smaller --stride"
+        )
+    rates = sorted(video_info(clip.path).fps or 25.0 for clip in clips if clip.path.is_file())
+    fps = rates[len(rates) // 2] if rates else 25.0
+    return Footage(videos[~held], videos[held], fps / stride)
