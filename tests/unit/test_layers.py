@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "abplib"
 ALLOWED: dict[str, set[str]] = {
     "generators": set(),
     "masks": set(),
+    "recorded": set(),
     "metrics": set(),
     "posterior": set(),  # tensors and callables only
     "langevin": set(),  # an energy(z) -> (N,), and nothing of networks
