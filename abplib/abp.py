@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from abplib.langevin import DivergenceError, curvature, langevin
 from abplib.posterior import View, energy, frozen, squared_error
+from abplib.priors import FittedPrior
 
 LARGEST_RMS = 10.0  # of latents; the prior's is 1, and a normalisation can hide a chain's escape
 
@@ -310,6 +311,7 @@ def synthesise(
     n: int = 1,
     *,
     seed: int = 0,
+    prior: FittedPrior | None = None,
 ) -> Tensor:
     """Draw Z from N(0, I) and generate: n new videos (section 4.1).
 
@@ -318,12 +320,16 @@ def synthesise(
         latent_shape: (d, T0, H0, W0), for instance generator.latent_shape(128, 64, 64).
         n: number of videos.
         seed: of the latents.
+        prior: draw Z from this instead, a Gaussian fitted to inferred latents.
 
     Returns:
         (n, C, T, H, W) in [-1, 1].
     """
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn((n, *latent_shape), generator=random)
+    if prior is None:
+        random = torch.Generator().manual_seed(seed)
+        z = torch.randn((n, *latent_shape), generator=random)
+    else:
+        z = prior.draw(latent_shape, n, seed=seed)
     device = next(generator.parameters()).device
     with frozen(generator):
         return generator(z.to(device))

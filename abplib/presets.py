@@ -8,6 +8,7 @@ changes against the paper it declares: see `Preset.differs_from_paper`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -26,6 +27,8 @@ from abplib.generators import (
 )
 from abplib.kernels import accelerate
 from abplib.posterior import View
+from abplib.priors import FittedPrior
+from abplib.starts import block_codes, component_scores
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Preset(ABC):
         frame_average: divide the squared error by the number of frames, instead of the exact sum.
         likelihood: multiplies the weight of the squared error; 1 is eq. 2 at this sigma.
         sigma: noise standard deviation, in pixel units.
+        components: start the chains at principal components (`abplib.starts`), not at the prior.
+        reach: synthesise from a Gaussian fitted to the inferred latents, with covariances up to
+            this many latent steps (`abplib.priors`); None: from N(0, I).
         iterations, langevin_steps, step_size, learning_rate, beta1, batch_size, decay: see
             `abplib.abp.Settings`.
     """
@@ -60,6 +66,8 @@ class Preset(ABC):
     frame_average: bool = False
     likelihood: float = 1.0
     sigma: float = 1.0
+    components: bool = False
+    reach: int | None = None
     iterations: int = 500
     langevin_steps: int = 20
     step_size: float = 0.1
@@ -115,8 +123,14 @@ class Preset(ABC):
         if self.mean_bias:
             network.start_at_mean(data)
         view = View(network, data, sigma=self.sigma, weight=self.weight)
-        shape = network.latent_shape(*data.shape[2:])
-        return ABP([view], shape, self.settings(), seed=seed)
+        latents: Tensor | Sequence[int] = network.latent_shape(*data.shape[2:])
+        if self.components:
+            latents = self._codes(data, network, seed)
+        return ABP([view], latents, self.settings(), seed=seed)
+
+    def prior(self, run: ABP) -> FittedPrior | None:
+        """What `abplib.synthesise` draws from after a run of this preset; None: N(0, I)."""
+        return None if self.reach is None else FittedPrior.fit(run.z, self.reach)
 
     @abstractmethod
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
@@ -124,6 +138,10 @@ class Preset(ABC):
 
     @abstractmethod
     def _network(self) -> SpatialTemporalGenerator: ...
+
+    def _codes(self, data: Tensor, network: SpatialTemporalGenerator, seed: int) -> Tensor:
+        """Latents of the training videos, at principal components."""
+        return block_codes(data, network.latent_shape(*data.shape[2:]), seed)
 
     def _shared(self) -> dict[str, Any]:
         names = ("latent_channels", "width", "padding", "norm", "slope")
@@ -174,9 +192,9 @@ class Model1Preset(Preset):
                 f"at least {needed} and H, W at least {self.size}: take a longer or larger clip, "
                 "or replace(preset, frames=..., clip_frames=..., size=...)"
             )
-        window = (self.frames, self.size, self.size)
         if not self.crops:
             return video[None, :, : self.frames, : self.size, : self.size].contiguous()
+        window = (self.frames, self.size, self.size)
         random = torch.Generator().manual_seed(seed)
         room = (needed, *video.shape[2:])
         cuts = []
@@ -290,6 +308,9 @@ class Model3Preset(Preset):
             frames=self.frames,
             frame_bias=self.mean_bias,
         )
+
+    def _codes(self, data: Tensor, network: SpatialTemporalGenerator, seed: int) -> Tensor:
+        return component_scores(data.flatten(1), self.latent_channels)[:, :, None, None, None]
 
 
 _MODEL1 = Model1Preset(

@@ -104,7 +104,7 @@ def cell(
     began = time.perf_counter()
     run.fit(progress=False)
     seconds = time.perf_counter() - began
-    made = synthesise_all(run, footage)
+    made = synthesise_all(run, footage, preset.prior(run))
     values = measure(run, footage, made)
     fidelity = values["fidelity"]
     nearest, features = fidelity["nearest_frame_distance"], fidelity["random_feature_distance"]

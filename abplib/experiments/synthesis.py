@@ -26,6 +26,7 @@ from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
 from abplib.experiments.record import environment, write_json
 from abplib.generators import SpatialTemporalGenerator
+from abplib.priors import FittedPrior
 
 NEW_CLIPS = 16  # of Model-3, to look at and to measure
 
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "settings": settings,
         "environment": environment(),
         "seconds": round(seconds, 1),
-        **evaluate(abp, footage, options.out),
+        **evaluate(abp, footage, options.out, preset.prior(abp)),
     }
     write_json(options.out / "metrics.json", results)
     (options.out / "checkpoint.safetensors").unlink(missing_ok=True)
@@ -115,8 +116,8 @@ def _parsed(name: str, text: str, like: Any) -> Any:
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
             return tuple(int(part) for part in text.split(","))
-        if like is None:
-            return int(text)
+        if like is None or text == "none":
+            return None if text == "none" else int(text)
         return type(like)(text)
     except (ValueError, KeyError):
         raise ValueError(f"--set {name}={text}: expected a value like {like!r}") from None
@@ -184,14 +185,16 @@ class Syntheses:
     film: Tensor  # (3, T, H, W)
 
 
-def synthesise_all(abp: ABP, footage: Footage) -> Syntheses:
-    """Draw fresh latents from the prior, for all that is shown and measured."""
+def synthesise_all(abp: ABP, footage: Footage, prior: FittedPrior | None = None) -> Syntheses:
+    """Draw fresh latents, for all that is shown and measured."""
     generator, observed = abp.views[0].generator, abp.views[0].data
     assert isinstance(generator, SpatialTemporalGenerator)
     size, seed = tuple(footage.training.shape[-3:]), abp.seed + 1000  # not the chains' own seed
     reconstruction = abp.reconstruct()[0]
     if footage.training.ndim == 5:  # Model-3
-        new = synthesise(generator, generator.latent_shape(*size), NEW_CLIPS, seed=seed)
+        new = synthesise(
+            generator, generator.latent_shape(*size), NEW_CLIPS, seed=seed, prior=prior
+        )
         first, second = new.chunk(2)
         return Syntheses(reconstruction, first, second, new, tiled(new))
     window = (observed.shape[2], *size[1:])
@@ -199,7 +202,7 @@ def synthesise_all(abp: ABP, footage: Footage) -> Syntheses:
     space = 2 if generator.stationary_in_space else 1
     sizes = (window, window, longer, (longer[0], space * size[1], space * size[2]))
     first, second, long, film = (
-        synthesise(generator, generator.latent_shape(*s), seed=seed + k)[0]
+        synthesise(generator, generator.latent_shape(*s), seed=seed + k, prior=prior)[0]
         for k, s in enumerate(sizes)
     )
     return Syntheses(reconstruction, first, second, long, film)
@@ -221,9 +224,11 @@ def measure(abp: ABP, footage: Footage, made: Syntheses) -> dict[str, Any]:
     }
 
 
-def evaluate(abp: ABP, footage: Footage, out: Path) -> dict[str, Any]:
+def evaluate(
+    abp: ABP, footage: Footage, out: Path, prior: FittedPrior | None = None
+) -> dict[str, Any]:
     """Synthesise, write synthesis.mp4 and strip.png, and measure."""
-    made = synthesise_all(abp, footage)
+    made = synthesise_all(abp, footage, prior)
     write_video(out / "synthesis.mp4", enlarged(made.film), fps=footage.fps)
     rows = {
         "observed": abp.views[0].data,

@@ -21,8 +21,10 @@ ALLOWED: dict[str, set[str]] = {
     "show": set(),  # knows no model
     "checkpoint": set(),  # a run's state, whatever it holds
     "kernels": set(),  # knows generators by their layers' types in torch
-    "abp": {"posterior", "langevin"},
-    "presets": {"generators", "kernels", "posterior", "abp", "data"},
+    "priors": set(),  # tensors only
+    "starts": set(),  # tensors only
+    "abp": {"posterior", "langevin", "priors"},
+    "presets": {"generators", "kernels", "posterior", "abp", "data", "priors", "starts"},
     "baselines": {"generators", "posterior", "langevin", "abp"},
     "experiments": {"*"},
     "": {"*"},  # abplib/__init__.py: the public names
