@@ -7,18 +7,67 @@ A clip is ``fire(64)``; an endless stream is ``stream("fire")``. Pixels are in [
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from .base import Family
+from .caustics import Caustics
+from .elevator import Elevator
 from .fire import Fire
 from .flag import Flag
+from .flamingo import Flamingo
+from .flower import Flower
+from .grid import Grid
+from .light import Light
 from .ocean import Ocean
+from .rain import Rain
+from .snow import Snow
+from .traffic import Traffic
+from .waterfall import Waterfall
+from .waterstone import Waterstone
+from .windmill import Windmill
 
-__all__ = ["FAMILIES", "Family", "clip", "fire", "flag", "ocean", "stream"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "caustics",
+    "clip",
+    "elevator",
+    "fire",
+    "flag",
+    "flamingo",
+    "flower",
+    "grid",
+    "light",
+    "ocean",
+    "rain",
+    "snow",
+    "stream",
+    "traffic",
+    "waterfall",
+    "waterstone",
+    "windmill",
+]
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Fire, Ocean, Flag)}
+FAMILIES: dict[str, type[Family]] = {
+    "ocean": Ocean,
+    "rain": Rain,
+    "snow": Snow,
+    "caustics": Caustics,
+    "fire": Fire,
+    "waterfall": Waterfall,
+    "waterstone": Waterstone,
+    "light": Light,
+    "flag": Flag,
+    "grid": Grid,
+    "elevator": Elevator,
+    "windmill": Windmill,
+    "flower": Flower,
+    "traffic": Traffic,
+    "flamingo": Flamingo,
+}
 """Every family by name, with its ``description`` and the axes it is ``stationary`` in."""
 
 SMALLEST = 16
@@ -85,8 +134,22 @@ def clip(name: str, frames: int = 64, *, size: int = 64, seed: int = 0) -> Tenso
     return torch.stack([next(pattern) for _ in range(frames)], dim=1)
 
 
-def fire(frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor:
-    """A fire of many tongues that never goes out; stationary in time. See `clip`.
+class Maker(Protocol):
+    """What a family's function looks like: `clip` without the name."""
+
+    def __call__(self, frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor: ...
+
+
+def _maker(name: str) -> Maker:
+    """The function ``name(frames, size=..., seed=...)`` of one family, with its docstring."""
+
+    def make(frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor:
+        return clip(name, frames, size=size, seed=seed)
+
+    family = FAMILIES[name]
+    summary = (family.__doc__ or "").splitlines()[0]
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"""{summary} Stationary in {" and ".join(family.stationary)}.
 
     Args:
         frames: number of frames, 1 or more.
@@ -94,55 +157,30 @@ def fire(frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor:
         seed: seed of the pattern.
 
     Returns:
-        Video (3, frames, size, size), float32 in [-1, 1].
+        Video (3, frames, size, size), float32 in [-1, 1]; see `clip`.
 
     Raises:
         ValueError: if there is no frame to make or the size is below 16.
 
     Example:
-        >>> fire(2, size=32).shape
+        >>> {name}(2, size=32).shape
         torch.Size([3, 2, 32, 32])
     """
-    return clip("fire", frames, size=size, seed=seed)
+    return make
 
 
-def ocean(frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor:
-    """Open sea from afar; stationary in space and time. See `clip`.
-
-    Args:
-        frames: number of frames, 1 or more.
-        size: height and width in pixels, 16 or more.
-        seed: seed of the pattern.
-
-    Returns:
-        Video (3, frames, size, size), float32 in [-1, 1].
-
-    Raises:
-        ValueError: if there is no frame to make or the size is below 16.
-
-    Example:
-        >>> ocean(2, size=32).shape
-        torch.Size([3, 2, 32, 32])
-    """
-    return clip("ocean", frames, size=size, seed=seed)
-
-
-def flag(frames: int = 64, *, size: int = 64, seed: int = 0) -> Tensor:
-    """A flag on its pole, waving before the sky; stationary in time. See `clip`.
-
-    Args:
-        frames: number of frames, 1 or more.
-        size: height and width in pixels, 16 or more.
-        seed: seed of the pattern.
-
-    Returns:
-        Video (3, frames, size, size), float32 in [-1, 1].
-
-    Raises:
-        ValueError: if there is no frame to make or the size is below 16.
-
-    Example:
-        >>> flag(2, size=32).shape
-        torch.Size([3, 2, 32, 32])
-    """
-    return clip("flag", frames, size=size, seed=seed)
+ocean = _maker("ocean")
+rain = _maker("rain")
+snow = _maker("snow")
+caustics = _maker("caustics")
+fire = _maker("fire")
+waterfall = _maker("waterfall")
+waterstone = _maker("waterstone")
+light = _maker("light")
+flag = _maker("flag")
+grid = _maker("grid")
+elevator = _maker("elevator")
+windmill = _maker("windmill")
+flower = _maker("flower")
+traffic = _maker("traffic")
+flamingo = _maker("flamingo")

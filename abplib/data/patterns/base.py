@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -71,6 +72,74 @@ class SlowNoise:
         self._x = self._r * self._x + self._family.normal(self._count)
         self._y = self._r * self._y + self._x
         return self._y * self._scale
+
+
+class DriftingNoise:
+    """A smooth random picture that drifts and changes for ever: a Gaussian field on a torus.
+
+    Each wave has a random weight that wanders like `SlowNoise`, in the frame of the drift. The
+    picture has zero mean and unit variance at every place and time, and its first frame is no
+    exception: the weights start as draws from their stationary law.
+
+    Args:
+        family: whose generator to draw from.
+        cells: side of the grid.
+        torus: side of the torus, in frame widths; the frame is any part of it.
+        power: spectrum, from wave numbers down and across in radians a frame width.
+        memory: time constant in steps; math.inf never changes.
+        drift: motion down and across, in frame widths a step.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        cells: int,
+        torus: float,
+        power: Callable[[Tensor, Tensor], Tensor],
+        memory: float,
+        drift: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self._family, self._cells = family, cells
+        spacing = torus / cells
+        ky = 2 * math.pi * torch.fft.fftfreq(cells, spacing).view(-1, 1)
+        kx = 2 * math.pi * torch.fft.rfftfreq(cells, spacing).view(1, -1)
+        r = math.exp(-1.0 / memory)
+        angle = -(ky * drift[0] + kx * drift[1])
+        self._turn = r * torch.polar(torch.ones_like(angle), angle)
+        spread = power(ky, kx).sqrt()
+        spread[0, 0] = 0.0
+        share = torch.full_like(spread, 4.0)  # of the picture's variance: irfft2 adds c and its
+        share[:, 0] = share[:, -1] = 1.0  # conjugate, but takes the real part of the end columns
+        variance = (share * spread**2).sum() / cells**4
+        self._spread = spread / variance.sqrt()
+        self._start(r)
+
+    def _start(self, r: float) -> None:
+        """Draw both stages x and y of the weights from their stationary law."""
+        still = r >= 1.0
+        gain = 0.0 if still else 1 - r * r
+        self._noise = math.sqrt(gain**3 / (1 + r * r))  # makes the variance of y one
+        one, two = self._normal(), self._normal()
+        if still:
+            self._x, self._y = torch.zeros_like(one), one
+            return
+        spread_x = self._noise / math.sqrt(gain)
+        shared = self._noise**2 / gain**2 / spread_x  # covariance of x and y over spread of x
+        self._x = spread_x * one
+        self._y = shared * one + math.sqrt(1 - shared**2) * two
+
+    def _normal(self) -> Tensor:
+        """One complex normal number a wave, with the spectrum's spread."""
+        shape = self._spread.shape
+        return self._spread * torch.complex(
+            self._family.normal(*shape), self._family.normal(*shape)
+        )
+
+    def step(self) -> Tensor:
+        """Advance by one step and return the picture: (cells, cells)."""
+        self._x = self._turn * self._x + self._noise * self._normal()
+        self._y = self._turn * self._y + self._x
+        return torch.fft.irfft2(self._y, s=(self._cells, self._cells))
 
 
 def colour(red: float, green: float, blue: float) -> Tensor:
