@@ -109,7 +109,7 @@ def cell(
     fidelity = values["fidelity"]
     nearest, features = fidelity["nearest_frame_distance"], fidelity["random_feature_distance"]
     real = footage.held_out[0] if footage.held_out.ndim == 5 else footage.held_out
-    new = made.first[0] if made.first.ndim == 5 else made.first
+    new = made.new[0]
     shown = min(FILM_FRAMES, real.shape[1], new.shape[1])
     side = min(real.shape[-1], new.shape[-1])
     halves = [video[:, :shown, :side, :side] for video in (real, new)]

@@ -176,13 +176,19 @@ def check_same(saved: Any, settings: dict[str, Any], out: Path) -> None:
 
 @dataclass(frozen=True)
 class Syntheses:
-    """What a finished run makes: two syntheses to compare, one to measure, one to look at."""
+    """What a finished run makes.
 
-    reconstruction: Tensor  # of the training videos, (N, 3, T, H, W)
-    first: Tensor  # as large as a training video; for Model-3 a batch
-    second: Tensor
-    long: Tensor  # twice the length; for Model-3 all the new clips
-    film: Tensor  # (3, T, H, W)
+    Args:
+        reconstruction: of the training videos, (N, 3, T, H, W).
+        new: fresh syntheses of a training video's length, (M, 3, T, H, W).
+        long: what `metrics.fidelity` measures: two of twice the length; for Model-3 `new`.
+        film: (3, T, H, W), to look at.
+    """
+
+    reconstruction: Tensor
+    new: Tensor
+    long: Tensor
+    film: Tensor
 
 
 def synthesise_all(abp: ABP, footage: Footage, prior: FittedPrior | None = None) -> Syntheses:
@@ -190,22 +196,19 @@ def synthesise_all(abp: ABP, footage: Footage, prior: FittedPrior | None = None)
     generator, observed = abp.views[0].generator, abp.views[0].data
     assert isinstance(generator, SpatialTemporalGenerator)
     size, seed = tuple(footage.training.shape[-3:]), abp.seed + 1000  # not the chains' own seed
+
+    def fresh(frames: int, times: int, n: int, seed: int) -> Tensor:
+        shape = generator.latent_shape(frames, times * size[1], times * size[2])
+        return synthesise(generator, shape, n, seed=seed, prior=prior)
+
     reconstruction = abp.reconstruct()[0]
     if footage.training.ndim == 5:  # Model-3
-        new = synthesise(
-            generator, generator.latent_shape(*size), NEW_CLIPS, seed=seed, prior=prior
-        )
-        first, second = new.chunk(2)
-        return Syntheses(reconstruction, first, second, new, tiled(new))
-    window = (observed.shape[2], *size[1:])
-    longer = (2 * window[0], *window[1:])
-    space = 2 if generator.stationary_in_space else 1
-    sizes = (window, window, longer, (longer[0], space * size[1], space * size[2]))
-    first, second, long, film = (
-        synthesise(generator, generator.latent_shape(*s), seed=seed + k, prior=prior)[0]
-        for k, s in enumerate(sizes)
-    )
-    return Syntheses(reconstruction, first, second, long, film)
+        new = fresh(size[0], 1, NEW_CLIPS, seed)
+        return Syntheses(reconstruction, new, new, tiled(new))
+    frames = observed.shape[2]
+    new, long = fresh(frames, 1, 4, seed), fresh(2 * frames, 1, 2, seed + 1)
+    film = fresh(2 * frames, 2, 1, seed + 2) if generator.stationary_in_space else long
+    return Syntheses(reconstruction, new, long, film[0])
 
 
 def measure(abp: ABP, footage: Footage, made: Syntheses) -> dict[str, Any]:
@@ -213,12 +216,19 @@ def measure(abp: ABP, footage: Footage, made: Syntheses) -> dict[str, Any]:
     sets = footage.training.ndim == 5
     floor = mean_video_psnr if sets else metrics.mean_frame_psnr
     apart = clip_difference if sets else metrics.frame_difference
+    fidelity = [
+        metrics.fidelity(part, footage.held_out, footage.training)
+        for part in (made.long[None] if sets else made.long)
+    ]
     return {
         "reconstruction_psnr": metrics.psnr(made.reconstruction, abp.views[0].data),
         "mean_frame_psnr": floor(footage.training),
-        "diversity": metrics.diversity(made.first, made.second),
+        "diversity": clip_difference(made.new),
         "frame_difference": apart(footage.training),
-        "fidelity": metrics.fidelity(made.long, footage.held_out, footage.training),
+        "fidelity": {
+            name: {k: sum(f[name][k] for f in fidelity) / len(fidelity) for k in pair}
+            for name, pair in fidelity[0].items()
+        },
         "latent_rms": abp.history[-1]["latent_rms"],
         "held_out": list(footage.held_out.shape),
     }
@@ -233,10 +243,10 @@ def evaluate(
     rows = {
         "observed": abp.views[0].data,
         "reconstructed": made.reconstruction,
-        "synthesis 1": made.first,
-        "synthesis 2": made.second,
+        "synthesis 1": made.new,
+        "synthesis 2": made.new[1:],
     }
-    show.strip({k: v[0] if v.ndim == 5 else v for k, v in rows.items()}, path=out / "strip.png")
+    show.strip({k: v[0] for k, v in rows.items()}, path=out / "strip.png")
     return measure(abp, footage, made)
 
 
