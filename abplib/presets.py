@@ -352,8 +352,9 @@ MODEL1: dict[str, Model1Preset] = {
 """The presets of Model-1, by name."""
 
 _MODEL2 = Model2Preset(
-    offsets=tuple(range(0, 97, 8)),
-    latent_channels=8,
+    frames=48,
+    offsets=tuple(range(0, 81, 8)),
+    latent_channels=6,
     time_kernel=1,
     width=0.25,
     padding="valid",
@@ -361,17 +362,18 @@ _MODEL2 = Model2Preset(
     slope=0.2,
     mean_bias=True,
     frame_average=True,
-    iterations=700,
+    components=True,
+    iterations=1100,
     langevin_steps=1,
     step_size=0.15,
-    learning_rate=2e-3,
+    learning_rate=4e-3,
     batch_size=1,
     decay=0.5,
 )
 
 MODEL2: dict[str, Model2Preset] = {
     "ci": replace(_MODEL2, frames=32, offsets=(0, 8), width=0.125, iterations=60),
-    "quick": replace(_MODEL2, offsets=(0, 8, 16, 24, 32), iterations=350),
+    "quick": replace(_MODEL2, offsets=(0, 8, 16, 24, 32), iterations=450),
     "book": _MODEL2,
     "paper": Model2Preset(),
 }
@@ -381,22 +383,22 @@ _MODEL3 = Model3Preset(
     frames=16,
     size=32,
     width=0.25,
-    norm="none",
+    norm="sequence",
     slope=0.2,
     mean_bias=True,
-    frame_average=True,
+    components=True,
     sigma=0.3,
-    iterations=600,
-    langevin_steps=5,
-    step_size=0.1,
-    learning_rate=3e-3,
-    batch_size=10,
-    decay=0.3,
+    iterations=1800,
+    langevin_steps=1,
+    step_size=0.03,
+    learning_rate=4e-3,
+    batch_size=4,
+    decay=0.5,
 )
 
 MODEL3: dict[str, Model3Preset] = {
-    "ci": replace(_MODEL3, width=0.125, iterations=20),
-    "quick": replace(_MODEL3, iterations=200),
+    "ci": replace(_MODEL3, components=False, width=0.125, iterations=60),
+    "quick": replace(_MODEL3, iterations=700),
     "book": _MODEL3,
     "paper": Model3Preset(),
 }
