@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from abplib.experiments import families, synthesis
+from abplib.experiments import families, options, synthesis
 from abplib.langevin import DivergenceError
 
 
@@ -20,9 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="experiment", required=True)
     synthesis.add_command(commands)
     families.add_command(commands)
-    options = parser.parse_args(arguments)
+    options.add_command(commands)
+    chosen = parser.parse_args(arguments)
     try:
-        options.run(options)
+        chosen.run(chosen)
     except (ValueError, OSError, DivergenceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
