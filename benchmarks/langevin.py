@@ -1,14 +1,27 @@
-"""Time one Langevin step of each model: the naive form, the z-gradient form, the fast form.
+"""Time the Langevin step and the learning step of each model at the paper's width.
 
-    python benchmarks/langevin.py [--width 1.0] [--rounds 5] [--out FILE]
+    python benchmarks/langevin.py [--quick] [--out FILE]
+
+The forms of one step, that is of the gradient of eq. 2 with respect to Z for one sequence:
 
 * naive: loss.backward(), which also computes the gradient of every weight and throws it away;
-* z-only: weights held still (`abplib.posterior.frozen`), gradient with respect to Z alone;
-* fast: z-only after `abplib.kernels.accelerate`.
+* z-only: the same network with its weights held still (`abplib.posterior.frozen`);
+* live taps: Model-3 alone, z-only without the taps of its 7 x 7 x 7 kernel that meet no data;
+* fast: z-only after `abplib.kernels.accelerate`, which is what the package ships;
+* fast bf16: the same with dtype=torch.bfloat16.
 
-One process, one thread, forms interleaved, medians of processor time: ratios survive a busy machine
-where single times do not. The fast form's gradient is compared with the naive one before anything
-is timed.
+The naive form of Model-3 has the kernel as printed, 7 x 7 x 7, of which 2 temporal taps meet data.
+All forms compute the same function, and each gradient is compared with the naive one first.
+
+One process, one thread, forms taking turns, medians of processor time: ratios survive a busy
+machine where single times do not. The plain forms run with the C library's own memory settings,
+the fast ones with `keep_memory`, as shipped.
+
+Useful work counts the multiply-adds that the mathematics needs, 2 operations each: for every layer,
+the pairs of an input and a tap that reach an output, times input and output channels, once for the
+forward pass and once for the gradient with respect to the layer's input. Products with padding or
+with cut outputs do not count, nor do weight gradients, normalisations and the like. The ceiling is
+the best rate, counted in the same way, of several convolutions in this process.
 """
 
 from __future__ import annotations
@@ -19,58 +32,128 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import growth
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from abplib import kernels
 from abplib.generators import Model1, Model2, Model3, SpatialTemporalGenerator
+from abplib.kernels import accelerate, keep_memory
+from abplib.kernels.plane import meetings
 from abplib.posterior import View, energy, frozen
 
 SIZES = {"model-1": (64, 128, 128), "model-2": (64, 64, 64), "model-3": (32, 64, 64)}
+PLAIN = ("naive", "z-only", "live taps")  # forms that run with the C library's memory settings
+TOLERANCE = 5e-3  # of a float32 gradient; a ReLU may flip where its input is within rounding of 0
+CONVOLUTIONS = {  # of the ceiling: (inputs, outputs, kernel, stride, padding, size), channels last
+    "128 to 64, stride 2, gradient": (64, 128, 4, 2, 1, (32, 64, 64)),
+    "256 to 128, stride 2, gradient": (128, 256, 4, 2, 1, (16, 32, 32)),
+    "256 to 128, stride 2, gradient, small": (128, 256, 4, 2, 1, (16, 16, 16)),
+    "128 to 128, 3 x 3 x 3": (128, 128, 3, 1, 1, (16, 32, 32)),
+    "256 to 256, 3 x 3 x 3": (256, 256, 3, 1, 1, (8, 16, 16)),
+    "512 to 512, 1 x 1 x 1": (512, 512, 1, 1, 0, (16, 32, 32)),
+}
 
 
-def build(name: str, width: float) -> SpatialTemporalGenerator:
+class Printed(nn.Module):
+    """Model-3's second layer as printed: 7 temporal taps, of which the last frames are cut."""
+
+    def __init__(self, live: nn.ConvTranspose3d) -> None:
+        super().__init__()
+        self.frames = live.kernel_size[0]
+        shape = live.in_channels, live.out_channels, 7
+        self.deconv = nn.ConvTranspose3d(*shape, padding=(2, 3, 3), bias=False)
+        self.deconv.weight.data[:, :, 2 : 2 + self.frames] = live.weight.data
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, 1, 4, 4) to (N, C, 2, 4, 4)."""
+        return self.deconv(x)[:, :, : self.frames]
+
+
+def build(name: str, width: float = 1.0) -> SpatialTemporalGenerator:
     """The paper's net of this name, with its padding, at a fraction of its width."""
     torch.manual_seed(0)
     if name == "model-1":
         return Model1(2, width=width, padding="same")
-    if name == "model-2":
-        return Model2(20, width=width, padding="same")
-    return Model3(100, width=width)
+    return Model2(20, width=width, padding="same") if name == "model-2" else Model3(width=width)
 
 
-def forms(name: str, width: float) -> dict[str, Callable[[], Tensor]]:
-    """Each form of the gradient of eq. 2 with respect to Z, as a function without arguments."""
-    plain = build(name, width)
-    quick = kernels.accelerate(copy.deepcopy(plain))
-    size = SIZES[name]
-    data = torch.rand(1, 3, *size) * 2 - 1
-    z = torch.randn(1, *plain.latent_shape(*size))
+def networks(name: str) -> dict[str, SpatialTemporalGenerator]:
+    """One network a form, all of the same function."""
+    live = build(name)
+    forms = {"naive": copy.deepcopy(live)}
+    if name == "model-3":
+        forms["naive"].top[1][0] = Printed(live.top[1][0])  # type: ignore[index]
+    forms["z-only"] = forms["naive"]
+    if name == "model-3":
+        forms["live taps"] = copy.deepcopy(live)
+    forms["fast"] = accelerate(copy.deepcopy(live))
+    forms["fast bf16"] = accelerate(live, torch.bfloat16)
+    return forms
 
-    def naive() -> Tensor:
-        plain.zero_grad(set_to_none=True)
-        latent = z.clone().requires_grad_()
-        energy(latent, View(plain, data)).sum().backward()
+
+def step(view: View, z: Tensor, naive: bool = False) -> Tensor:
+    """The gradient of eq. 2 with respect to Z."""
+    latent = z.clone().requires_grad_()
+    if naive:
+        view.generator.zero_grad(set_to_none=True)  # type: ignore[attr-defined]
+        energy(latent, view).sum().backward()
         assert latent.grad is not None
         return latent.grad
-
-    def z_only(generator: SpatialTemporalGenerator) -> Tensor:
-        view = View(generator, data)
-        with frozen(view):
-            latent = z.clone().requires_grad_()
-            return torch.autograd.grad(energy(latent, view).sum(), latent)[0]
-
-    return {"naive": naive, "z-only": lambda: z_only(plain), "fast": lambda: z_only(quick)}
+    with frozen(view):
+        return torch.autograd.grad(energy(latent, view).sum(), latent)[0]
 
 
-def interleaved(tasks: dict[str, Callable[[], Tensor]], rounds: int) -> dict[str, float]:
+def useful_operations(generator: nn.Module, z: Tensor) -> float:
+    """Operations of one forward pass that the mathematics needs; see the head of this file."""
+    total = 0.0
+
+    def count(layer: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        nonlocal total
+        shape, size = inputs[0].shape, output.shape[2:]
+        pairs = 2.0 * len(inputs[0]) * layer.in_channels * layer.out_channels
+        geometry = zip(layer.kernel_size, layer.stride, layer.padding, shape[2:], size, strict=True)
+        for axis in geometry:
+            pairs *= sum(read.stop - read.start for _, read, _ in meetings(*axis))
+        total += pairs
+
+    deconvs = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose3d)]
+    hooks = [m.register_forward_hook(count) for m in deconvs]
+    with torch.no_grad(), frozen(generator):
+        generator(z)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def convolutions(dtype: torch.dtype) -> Iterator[tuple[str, float, Callable[[], Tensor]]]:
+    """Name, useful operations and a run of each convolution that the ceiling is taken from."""
+    for name, (inputs, outputs, kernel, stride, padding, size) in CONVOLUTIONS.items():
+        shapes = (1, inputs, *size), (outputs, inputs, *[kernel] * 3)
+        x, w = (
+            torch.randn(s).to(dtype).contiguous(memory_format=torch.channels_last_3d)
+            for s in shapes
+        )
+        pairs = 2.0 * inputs * outputs
+        for n in size:  # a convolution reads what the deconvolution of the same geometry writes
+            out = (n + 2 * padding - kernel) // stride + 1
+            found = meetings(kernel, stride, padding, out, n)
+            pairs *= sum(read.stop - read.start for _, read, _ in found)
+        yield name, pairs, lambda x=x, w=w, s=stride, p=padding: F.conv3d(x, w, None, s, p)
+
+
+def interleaved(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Median processor seconds of each task, the tasks taking turns; the first round is warm-up."""
     seconds: dict[str, list[float]] = {form: [] for form in tasks}
     for turn in range(rounds + 1):
         for form, task in tasks.items():
+            keep_memory(form not in PLAIN)
+            if form == "fast":
+                task()  # takes from the system the memory that it will keep
             start = time.process_time()
             task()
             if turn:
@@ -78,43 +161,82 @@ def interleaved(tasks: dict[str, Callable[[], Tensor]], rounds: int) -> dict[str
     return {form: statistics.median(values) for form, values in seconds.items()}
 
 
-def main() -> None:
-    """Run, print a table, write the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--width", type=float, default=1.0, help="fraction of the paper's width")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/langevin.json"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+def time_steps(name: str, rounds: int) -> list[dict[str, Any]]:
+    """The rows of one model."""
+    forms, size = networks(name), SIZES[name]
+    data = torch.rand(1, 3, *size) * 2 - 1
+    z = torch.randn(1, *build(name, 1 / 32).latent_shape(*size))
+    views = {form: View(network, data) for form, network in forms.items()}
+    tasks: dict[str, Callable[[], Any]] = {
+        form: lambda f=form, v=view: step(v, z, f == "naive") for form, view in views.items()
+    }
+    expected = tasks["naive"]()
+    gaps = {f: float((t() - expected).norm() / expected.norm()) for f, t in tasks.items()}
+    for form, gap in gaps.items():
+        if gap > TOLERANCE and form != "fast bf16":
+            raise AssertionError(f"{name}, {form}: gradient is {gap:.1e} off the naive one")
+    work = 2 * useful_operations(build(name), z)
+    ceilings = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        for conv, operations, run in convolutions(dtype):
+            ceilings[f"{conv}, {dtype}"] = operations, dtype
+            tasks[f"{conv}, {dtype}"] = run
+    seconds = interleaved(tasks, rounds)
+    best = {
+        d: max(ops / seconds[c] for c, (ops, of) in ceilings.items() if of == d)
+        for d in (torch.float32, torch.bfloat16)
+    }
     rows = []
-    for name in SIZES:
-        tasks = forms(name, options.width)
-        expected = tasks["naive"]()
-        for form, task in tasks.items():
-            gap = float((task() - expected).norm() / expected.norm())
-            if gap > 5e-3:  # fp32; a ReLU may flip where its input is within rounding of zero
-                raise AssertionError(f"{name}, {form}: gradient is {gap:.1e} off the naive one")
-        seconds = interleaved(tasks, options.rounds)
-        for form, value in seconds.items():
-            row = {
+    for form in views:
+        dtype = torch.bfloat16 if form == "fast bf16" else torch.float32
+        value = seconds[form]
+        rows.append(
+            {
                 "model": name,
                 "form": form,
-                "dtype": "float32",
-                "width": options.width,
+                "dtype": str(dtype).removeprefix("torch."),
                 "milliseconds": round(1e3 * value, 1),
                 "speedup_over_naive": round(seconds["naive"] / value, 2),
                 "speedup_over_z_only": round(seconds["z-only"] / value, 2),
+                "gflop_per_s": round(work / value / 1e9, 1),
+                "ceiling_gflop_per_s": round(best[dtype] / 1e9, 1),
+                "share_of_ceiling": round(work / value / best[dtype], 3),
+                "gradient_error": float(f"{gaps[form]:.1e}"),
             }
-            rows.append(row)
-            print(
-                f"{name}  {form:7}  {row['milliseconds']:8.1f} ms  "
-                f"{row['speedup_over_naive']:5.2f}x naive  "
-                f"{row['speedup_over_z_only']:5.2f}x z-only"
-            )
-    result = {"torch": torch.__version__, "machine": platform.machine(), "rows": rows}
+        )
+        print("  ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
+    return rows
+
+
+def main() -> None:
+    """Run everything, print it, write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="2 rounds, and nothing but the steps")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/langevin.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    result: dict[str, Any] = {
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": 1,
+    }
+    start = time.perf_counter()
+    result["rows"] = [row for name in SIZES for row in time_steps(name, 2 if options.quick else 5)]
+    if not options.quick:
+        keep_memory(True)
+        result["learning_step"] = [
+            row
+            for name in SIZES
+            for row in growth.learning_steps(name, networks(name), SIZES[name])
+        ]
+        result["iteration"] = growth.iterations()
+        result["growth"] = growth.growth()
+        result["memory"] = growth.memory()
+    result["seconds"] = round(time.perf_counter() - start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"wrote {options.out}")
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {options.out} after {result['seconds']} s")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from abplib.data import actions, patterns
 from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
 from abplib.experiments.record import environment, read_rows, write_json
-from abplib.experiments.synthesis import measure, synthesise_all
+from abplib.experiments.synthesis import enlarged, measure, synthesise_all
 
 TRAINING_CLIPS, HELD_OUT_CLIPS = 100, 20  # of the actions, ten of each and two of each
 FILM_FRAMES = 32
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             )
             if options.films is not None and seed == 0:
                 options.films.mkdir(parents=True, exist_ok=True)
-                write_video(options.films / f"{family}.mp4", films, fps=15)
+                write_video(options.films / f"{family}.mp4", enlarged(films, 128), fps=15)
     return {"settings": settings, "rows": rows}
 
 

@@ -26,6 +26,7 @@ from abplib.abp import Settings, synthesise
 from abplib.baselines import Framewise, FramewiseSettings, LinearDynamics
 from abplib.data import patterns
 from abplib.experiments.record import environment, read_rows, write_json
+from abplib.generators import Model2
 
 WINDOW = 16  # frames that one measurement sees
 START = 1000  # of the syntheses' seeds, which are not the chains' own
@@ -173,13 +174,15 @@ def learn(clip: Tensor, preset: presets.Model2Preset, seed: int = 0) -> dict[str
     """
     run = preset.start(clip, seed)
     run.fit(progress=False)
-    network: Any = run.views[0].generator
+    network, prior = run.views[0].generator, preset.prior(run)
+    assert isinstance(network, Model2)
     frames = Framewise(clip, FRAMEWISE, seed).fit(progress=False)
     assert frames.dynamics is not None
     linear, stable = (LinearDynamics.learn(clip, stabilise=choice) for choice in (False, True))
 
     def model2(length: int, seed: int) -> Tensor:
-        return synthesise(network, network.latent_shape(length, *clip.shape[-2:]), seed=seed)[0]
+        shape = network.latent_shape(length, *clip.shape[-2:])
+        return synthesise(network, shape, seed=seed, prior=prior)[0]
 
     return {
         "linear dynamics": Learned(
@@ -240,7 +243,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "preset": options.preset,
         "times": options.times,
         "clip_frames": preset.clip_frames,
-        "model2": {**asdict(preset), "offsets": list(preset.offsets)},
+        "model2": {name: mine for name, (mine, _) in preset.differs_from_paper().items()},
         "framewise": asdict(FRAMEWISE),
     }
     rows = read_rows(options.out, settings)

@@ -1,4 +1,4 @@
-"""The fast forms compute what the plain layers compute: outputs and both gradients.
+"""The fast forms compute what the plain layers compute: outputs and all gradients.
 
 Tolerances: a layer adds up 8 products a channel in another order. In float32 the difference is a
 few roundings (6e-8 each) of sums of up to 8 * 64 terms of size one, so a few 1e-5 of the largest
@@ -10,7 +10,16 @@ import torch
 from torch import nn
 
 from abplib import ABP, Model1, Model2, Model3, Settings, View, curvature, energy
-from abplib.kernels import ThinDeconvolution, accelerate, is_thin
+from abplib.generators import layer
+from abplib.kernels import (
+    FastLayer,
+    ThinDeconvolution,
+    accelerate,
+    is_layer,
+    is_thin,
+    keep_memory,
+    plane,
+)
 
 PADDINGS = [(1, 1, 1), (2, 1, 1), (2, 2, 2), (1, 2, 1)]
 SIZES = [(4, 4, 4), (5, 3, 7), (3, 9, 4), (18, 16, 16)]
@@ -111,29 +120,185 @@ def test_layers_without_a_thin_form_are_refused(layer):
         ThinDeconvolution(layer)
 
 
+NORMS = ["batch", "sequence", "none"]
+
+
+def random_layer(inputs, outputs, kernel, stride, padding, norm, slope=0.2) -> nn.Sequential:
+    """A plain layer with weights, scales and shifts that all matter."""
+    torch.manual_seed(0)
+    plain = layer(inputs, outputs, kernel, stride, padding, norm=norm, slope=slope)
+    for p in plain.parameters():
+        if p.ndim == 1:
+            nn.init.normal_(p, 0.5, 0.3)
+    return plain
+
+
+def all_gradients(module, x, seed=1):
+    """Output, and gradients of one random projection of it for input and every parameter."""
+    x = x.detach().requires_grad_()
+    y = module(x)
+    torch.manual_seed(seed)
+    direction = torch.randn(y.shape).to(y.dtype)
+    return y.detach(), *torch.autograd.grad((y * direction).sum(), (x, *module.parameters()))
+
+
+def same(ours, truth, tolerance=1e-5):
+    """Relative error in the 2-norm. Float32 sums of up to a few thousand terms: some 1e-6."""
+    return all((a - b).norm() <= tolerance * b.norm() for a, b in zip(ours, truth, strict=True))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "size"),
+    [
+        (4, 2, 1, (3, 4, 5)),
+        (4, 2, (2, 1, 1), (5, 3, 2)),
+        ((1, 7, 7), 1, (0, 3, 3), (3, 4, 4)),
+        ((3, 7, 7), 1, (2, 3, 3), (5, 2, 3)),
+        ((1, 4, 3), 1, 0, (3, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("products", [True, False])
+def test_fast_layer_equals_plain_layer(
+    monkeypatch, norm, n, kernel, stride, padding, size, products
+):
+    monkeypatch.setattr(plane, "WEIGHTS_PER_PIXEL", 0 if products else 10**9)
+    plain = random_layer(10, 6, kernel, stride, padding, norm)
+    fast = FastLayer(random_layer(10, 6, kernel, stride, padding, norm))
+    exact = random_layer(10, 6, kernel, stride, padding, norm).double()
+    x = torch.randn(n, 10, *size)
+    truth = all_gradients(exact, x.double())
+    ours = all_gradients(fast, x)
+    # A normalised layer's output does not change with the scale of what comes before: the exact
+    # gradient of some weights is nearly zero, so the whole is compared, not each by itself.
+    for results in (ours, all_gradients(plain, x)):
+        assert same(results[:2], truth[:2])
+        flat = [torch.cat([g.flatten().double() for g in r[2:]]) for r in (results, truth)]
+        assert same(flat[:1], flat[1:])
+    assert list(fast.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize("outputs", [5, 130])  # taps by rows, and one by one
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "size"),
+    [
+        ((7, 7, 7), 1, 3, (4, 4, 4)),
+        ((2, 7, 7), 1, (0, 3, 3), (1, 4, 4)),
+        ((7, 7, 7), 1, (6, 3, 3), (9, 4, 2)),
+        (4, 2, 1, (2, 1, 3)),
+        ((4, 2, 3), (2, 3, 1), (0, 0, 1), (2, 3, 2)),
+    ],
+)
+def test_products_equal_the_deconvolution(outputs, kernel, stride, padding, size):
+    torch.manual_seed(0)
+    deconv = nn.ConvTranspose3d(7, outputs, kernel, stride, padding)
+    x = torch.randn(2, 7, *size, requires_grad=True)
+    ours = plane.deconvolve_plane(x, deconv, deconv.weight)
+    exact = nn.ConvTranspose3d(7, outputs, kernel, stride, padding).double()
+    exact.load_state_dict(deconv.state_dict())
+    exact_x = x.detach().double().requires_grad_()
+    truth = exact(exact_x)
+    direction = torch.randn(truth.shape)
+    assert ours.shape == truth.shape
+    ours_all = (
+        ours,
+        *torch.autograd.grad((ours * direction).sum(), (x, deconv.weight, deconv.bias)),
+    )
+    truth_all = torch.autograd.grad(
+        (truth * direction.double()).sum(), (exact_x, exact.weight, exact.bias)
+    )
+    assert same(ours_all, (truth, *truth_all))
+
+
+def test_products_run_only_where_weights_are_many():
+    wide = nn.ConvTranspose3d(512, 384, (2, 7, 7), padding=(0, 3, 3), device="meta")
+    assert plane.suits_plane(torch.zeros(1, 512, 1, 4, 4), wide)
+    assert not plane.suits_plane(torch.zeros(8, 512, 30, 4, 4), wide)
+    grouped = nn.ConvTranspose3d(512, 512, (2, 7, 7), groups=2, device="meta")
+    assert not plane.suits_plane(torch.zeros(1, 512, 1, 1, 1), grouped)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_running_statistics_and_evaluation_follow_the_plain_layer(norm):
+    plain = random_layer(6, 5, 4, 2, 1, norm)
+    fast = FastLayer(random_layer(6, 5, 4, 2, 1, norm))
+    x = torch.randn(2, 6, 3, 4, 4)
+    for _ in range(3):
+        plain(x), fast(x)
+    if norm == "batch":
+        for module in (plain, fast):
+            module[1].update_statistics = False
+            module(x + 1)
+        assert plain[1].num_batches_tracked == fast[1].num_batches_tracked == 3
+    for name, value in plain.state_dict().items():
+        assert torch.allclose(fast.state_dict()[name], value, atol=1e-5)  # values of size one
+    for module in (plain, fast):
+        module.eval()
+    assert torch.allclose(fast(x), plain(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(),
+        nn.Sequential(nn.ConvTranspose3d(2, 2, 1), nn.Identity(), nn.ReLU()),
+        nn.Sequential(nn.Conv3d(2, 2, 1), nn.Identity(), nn.LeakyReLU()),
+        nn.Sequential(nn.ConvTranspose3d(2, 2, 1), nn.Identity(), nn.LeakyReLU(-0.1)),
+        nn.Sequential(nn.ConvTranspose3d(2, 2, 1), nn.GroupNorm(1, 2), nn.LeakyReLU()),
+        nn.ConvTranspose3d(2, 2, 1),
+    ],
+)
+def test_modules_of_another_kind_are_no_layer(module):
+    assert not is_layer(module)
+    with pytest.raises(ValueError, match="has no fast form; expected a sequence"):
+        FastLayer(module)
+
+
+def test_layer_falls_back_by_itself():
+    fast = FastLayer(random_layer(6, 5, 4, 2, 1, "batch"))
+    x = torch.randn(1, 6, 3, 4, 4)
+    assert "NormReLU" in fast(x).grad_fn.name()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert "NormReLU" not in fast(x).grad_fn.name()
+    fast.double()
+    assert "NormReLU" not in fast(x.double()).grad_fn.name()
+
+
+def model2(**options):
+    return Model2(3, frame_size=(32, 48), width=1 / 16, **options)
+
+
 GENERATORS = {
-    "model1-valid": (lambda: Model1(2, width=1 / 16, padding="valid"), (2, 3, 4, 3)),
+    "model1-valid": (lambda: Model1(2, width=1 / 16, norm="sequence", slope=0.2), (2, 3, 4, 3)),
     "model1-same": (lambda: Model1(2, width=1 / 16, padding="same"), (2, 1, 2, 1)),
-    "model2-valid": (lambda: Model2(3, frame_size=(32, 48), time_kernel=3, width=1 / 16), None),
-    "model2-same": (lambda: Model2(3, frame_size=(32, 48), width=1 / 16, padding="same"), None),
+    "model2-valid": (lambda: model2(time_kernel=3), None),
+    "model2-same": (lambda: model2(padding="same"), None),
+    "model2-book": (lambda: model2(time_kernel=1, norm="sequence", slope=0.2), None),
     "model3": (lambda: Model3(5, frame_size=(32, 32), width=1 / 16), (5, 1, 1, 1)),
+    "model3-book": (
+        lambda: Model3(5, frame_size=(32, 32), frames=16, width=1 / 16, norm="none", slope=0.2),
+        (5, 1, 1, 1),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("n", [1, 4])
 def test_accelerated_generator_equals_plain_generator(name, n):
     make, shape = GENERATORS[name]
     torch.manual_seed(0)
     plain = make()
     # Weights of a size at which tanh is neither 0 nor 1: else a wrong layer would not show.
     nn.init.normal_(plain.last.weight, 0, 0.1)
-    torch.manual_seed(0)
     fast = make()
     fast.load_state_dict(plain.state_dict())
+    exact = make().double()
+    exact.load_state_dict(plain.state_dict())
     before = list(fast.parameters())
     assert accelerate(fast) is fast
     assert isinstance(fast.last, ThinDeconvolution)
+    assert all(isinstance(m, FastLayer) for m in fast.doubling)
     assert all(a is b for a, b in zip(fast.parameters(), before, strict=True))
     assert list(fast.state_dict()) == list(plain.state_dict())
     shape = shape or plain.latent_shape(16, 32, 48)
@@ -141,14 +306,59 @@ def test_accelerated_generator_equals_plain_generator(name, n):
     data = torch.zeros_like(plain(z))
     assert torch.allclose(fast(z), plain(z), atol=1e-5)  # values in (-1, 1); see the head
     results = []
-    for generator in (fast, plain):
-        latent = z.clone().requires_grad_()
-        loss = energy(latent, View(generator, data)).sum()
+    for generator in (fast, exact):
+        dtype = next(generator.parameters()).dtype
+        latent = z.to(dtype).requires_grad_()
+        loss = energy(latent, View(generator, data.to(dtype))).sum()
         results.append(torch.autograd.grad(loss, [latent, *generator.parameters()]))
     for a, b in zip(*results, strict=True):
-        # The last layer's rounding (1e-6) passes through up to five normalised layers, each of
-        # which may amplify it some times; a wrong gradient is wrong by its own size.
-        assert (a - b).norm() <= 1e-3 * b.norm() + 1e-6
+        # Rounding (1e-6) passes through up to five normalised layers, each of which may amplify
+        # it some times, and a ReLU may flip; a wrong gradient is wrong by its own size.
+        assert (a - b).norm() <= 2e-3 * b.norm() + 1e-6
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_second_derivatives_equal_those_in_float64(name):
+    make, shape = GENERATORS[name]
+    torch.manual_seed(0)
+    plain = make()
+    nn.init.normal_(plain.last.weight, 0, 0.1)
+    exact = make().double()
+    exact.load_state_dict(plain.state_dict())
+    z = torch.randn(2, *(shape or plain.latent_shape(16, 32, 48)))
+    direction = torch.randn_like(z)
+    data = torch.zeros_like(plain(z))
+    products = []
+    for generator, dtype in ((accelerate(plain), torch.float32), (exact, torch.float64)):
+        latent = z.to(dtype).requires_grad_()
+        loss = energy(latent, View(generator, data.to(dtype))).sum()
+        (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
+        products.append(torch.autograd.grad(gradient, latent, direction.to(dtype))[0])
+    # As for the gradient, once more amplified; a term left out was seen to change 15%.
+    assert (products[0] - products[1]).norm() <= 1e-2 * products[1].norm()
+
+
+def test_bfloat16_is_close_and_never_the_default():
+    torch.manual_seed(0)
+    plain = Model2(3, width=1 / 8, padding="same")
+    nn.init.normal_(plain.last.weight, 0, 0.1)
+    z = torch.randn(1, *plain.latent_shape(16, 64, 64))
+    expected = plain(z).detach()
+    assert accelerate(plain).last.dtype == torch.float32
+    rough = accelerate(plain, torch.bfloat16)
+    video = rough(z)
+    assert video.dtype == torch.float32
+    gap = float((video.detach() - expected).norm() / expected.norm())
+    assert 1e-4 < gap < 0.1  # 8 bits of mantissa (0.4%) through six layers; float32 has 1e-6
+    video.sum().backward()
+    assert all(p.grad.dtype == torch.float32 for p in rough.parameters())
+    with pytest.raises(ValueError, match=r"expected torch\.float32 or torch\.bfloat16"):
+        accelerate(plain, torch.float16)
+
+
+def test_memory_is_kept_and_given_back_on_request():
+    assert keep_memory() == keep_memory(False)
+    keep_memory()
 
 
 def test_accelerating_twice_changes_nothing_more():
