@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from abplib.experiments import families, options, synthesis
+from abplib.experiments import families, figure2, options, synthesis
 from abplib.langevin import DivergenceError
 
 
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     synthesis.add_command(commands)
     families.add_command(commands)
     options.add_command(commands)
+    figure2.add_command(commands)
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)

@@ -3,12 +3,12 @@
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from abplib import presets
 from abplib.baselines import LinearDynamics
 from abplib.experiments import figure2
 
@@ -129,7 +129,7 @@ def test_the_yardstick_says_what_is_wrong() -> None:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Methods that cost nothing: the trainings have tests of their own."""
 
-    def learn(clip: torch.Tensor, preset: object, seed: int) -> dict[str, figure2.Learned]:
+    def learn(clip: torch.Tensor, seed: int) -> dict[str, figure2.Learned]:
         model = LinearDynamics.learn(clip, 4)
         return {"linear dynamics": figure2.Learned(lambda n, s: model.synthesise(n, seed=s), 0.5)}
 
@@ -137,7 +137,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(out: Path, **more: object) -> argparse.Namespace:
-    base = {"pattern": ["fire"], "out": out, "preset": "ci", "seeds": 1, "times": 1}
+    base = {"pattern": ["fire"], "out": out, "seeds": 1, "times": 1}
     return argparse.Namespace(**{**base, **more})
 
 
@@ -146,11 +146,10 @@ def test_the_command_writes_rows_and_goes_on_with_them(
 ) -> None:
     out = tmp_path / "made" / "figure2.json"
     first = figure2.run(options(out))
-    frames = presets.MODEL2["ci"].clip_frames // 16 * 16
     saved = json.loads(out.read_text())
     assert saved == json.loads(json.dumps(first))
     assert {r["method"] for r in saved["rows"]} == {"real", "linear dynamics"}
-    assert len(saved["rows"]) == 2 * frames // 16
+    assert len(saved["rows"]) == 2 * figure2.CLIP // 16
     assert "fire, linear dynamics, distance" in capsys.readouterr().out
 
     with pytest.raises(ValueError, match="other settings"):
@@ -169,10 +168,11 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_method_goes_on_from_a_clip() -> None:
-    preset = presets.MODEL2["ci"]
-    clip = figure2.patterns.fire(preset.clip_frames)
-    methods = figure2.learn(clip, preset, seed=0)
+def test_every_method_goes_on_from_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(figure2.FRAMEWISE, abp=replace(figure2.FRAMEWISE.abp, iterations=20))
+    monkeypatch.setattr(figure2, "FRAMEWISE", short)
+    monkeypatch.setattr(figure2, "MODEL2", replace(figure2.MODEL2, width=0.1, iterations=10))
+    methods = figure2.learn(figure2.patterns.fire(figure2.CLIP))
     assert list(methods) == ["linear dynamics", "stabilised", "frame-wise ABP", "Model-2"]
     for method in methods.values():
         video = method.synthesise(64, 5)
@@ -182,3 +182,7 @@ def test_every_method_goes_on_from_a_clip() -> None:
     assert methods["stabilised"].radius is not None
     assert methods["stabilised"].radius < 1
     assert methods["Model-2"].radius is None
+
+
+def test_the_training_windows_cover_the_clip() -> None:
+    assert figure2.MODEL2.clip_frames == figure2.CLIP
