@@ -21,7 +21,7 @@ from abplib.langevin import (
 )
 from abplib.posterior import View, energy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ABP",
