@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from abplib.langevin import DivergenceError, curvature, langevin
 from abplib.posterior import View, energy, frozen, squared_error
-from abplib.priors import FittedPrior
+from abplib.priors import Prior
 
 LARGEST_RMS = 10.0  # of latents; the prior's is 1, and a normalisation can hide a chain's escape
 
@@ -311,7 +311,7 @@ def synthesise(
     n: int = 1,
     *,
     seed: int = 0,
-    prior: FittedPrior | None = None,
+    prior: Prior | None = None,
 ) -> Tensor:
     """Draw Z from N(0, I) and generate: n new videos (section 4.1).
 
@@ -320,7 +320,7 @@ def synthesise(
         latent_shape: (d, T0, H0, W0), for instance generator.latent_shape(128, 64, 64).
         n: number of videos.
         seed: of the latents.
-        prior: draw Z from this instead, a Gaussian fitted to inferred latents.
+        prior: draw Z from this instead; see `abplib.priors`.
 
     Returns:
         (n, C, T, H, W) in [-1, 1].

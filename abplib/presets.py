@@ -27,7 +27,7 @@ from abplib.generators import (
 )
 from abplib.kernels import accelerate
 from abplib.posterior import View
-from abplib.priors import FittedPrior
+from abplib.priors import FittedPrior, MixturePrior, Prior
 from abplib.starts import block_codes, component_scores
 
 
@@ -128,7 +128,7 @@ class Preset(ABC):
             latents = self._codes(data, network, seed)
         return ABP([view], latents, self.settings(), seed=seed)
 
-    def prior(self, run: ABP) -> FittedPrior | None:
+    def prior(self, run: ABP) -> Prior | None:
         """What `abplib.synthesise` draws from after a run of this preset; None: N(0, I)."""
         return None if self.reach is None else FittedPrior.fit(run.z, self.reach)
 
@@ -271,13 +271,24 @@ class Model2Preset(Preset):
 class Model3Preset(Preset):
     """Model-3 learned from many clips (section 4.1). The defaults are the paper's.
 
-    The fields are those of `Preset`.
+    Args:
+        mixture: synthesise from a mixture of so many Gaussians, fitted to the inferred latents
+            (`abplib.priors`); 0: as `Preset.reach` says. Half the number of clips at most.
+
+    The other fields are those of `Preset`.
 
     >>> MODEL3["paper"].differs_from_paper()
     {}
     """
 
     frames: int = 32
+    mixture: int = 0
+
+    def prior(self, run: ABP) -> Prior | None:
+        """See `Preset.prior`."""
+        if self.mixture:
+            return MixturePrior.fit(run.z, min(self.mixture, run.n // 2))
+        return super().prior(run)
 
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
         """The clips themselves.
@@ -382,13 +393,14 @@ MODEL2: dict[str, Model2Preset] = {
 _MODEL3 = Model3Preset(
     frames=16,
     size=32,
-    width=0.25,
+    width=0.5,
     norm="sequence",
     slope=0.2,
     mean_bias=True,
     components=True,
+    mixture=30,
     sigma=0.3,
-    iterations=1800,
+    iterations=750,
     langevin_steps=1,
     step_size=0.03,
     learning_rate=4e-3,
@@ -398,7 +410,7 @@ _MODEL3 = Model3Preset(
 
 MODEL3: dict[str, Model3Preset] = {
     "ci": replace(_MODEL3, components=False, width=0.125, iterations=60),
-    "quick": replace(_MODEL3, iterations=700),
+    "quick": replace(_MODEL3, iterations=350),
     "book": _MODEL3,
     "paper": Model3Preset(),
 }

@@ -1,9 +1,10 @@
-"""A Gaussian fitted to inferred latents, to draw fresh ones from instead of N(0, I).
+"""Laws fitted to inferred latents, to draw fresh ones from instead of N(0, I).
 
 The paper synthesises from its prior, Z ~ N(0, I) (section 4.1). After learning, the latents that
 explain the training videos need not look like that: neighbouring steps may depend on each other. A
 stationary Gaussian process with their mean and their covariance, up to a reach of a few steps, is
-the nearest law that is still one formula. It is an option, to be declared where it is used.
+the nearest law that is still one formula: `FittedPrior`. The latents of many different clips lie in
+islands; `MixturePrior` draws from those. Both are options, to be declared where they are used.
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 Triple = tuple[int, int, int]
+
+
+class Prior(Protocol):
+    """What `abplib.synthesise` can draw latents from."""
+
+    def draw(self, latent_shape: Sequence[int], n: int = 1, *, seed: int = 0) -> Tensor:
+        """n latents of a shape (d, T0, H0, W0), the same for the same seed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,59 @@ class FittedPrior:
         a, b, c = self.reach
         wanted = self.covariance[a, b, c].diagonal()
         return root * (wanted / variance.clamp(min=1e-12)).sqrt()[:, None]
+
+
+@dataclass(frozen=True)
+class MixturePrior:
+    """A mixture of Gaussians with one covariance, for latents that are one vector a clip.
+
+    Args:
+        weights: (K,), of the components.
+        means: (K, d).
+        root: (d, d), the Cholesky factor of the covariance that they share.
+
+    >>> z = torch.tensor([[-5.0], [5.0]]).repeat(20, 1)
+    >>> z = z + 0.1 * torch.randn(40, 1, generator=torch.Generator().manual_seed(0))
+    >>> prior = MixturePrior.fit(z[:, :, None, None, None], components=2)
+    >>> sorted(prior.draw((1, 1, 1, 1), 50).round().unique().tolist())
+    [-5.0, 5.0]
+    """
+
+    weights: Tensor
+    means: Tensor
+    root: Tensor
+
+    @classmethod
+    def fit(cls, latents: Tensor, components: int = 30) -> MixturePrior:
+        """Fit by expectation-maximisation (scikit-learn) to latents (N, d, 1, 1, 1).
+
+        Raises:
+            ValueError: for latents with time or space, and fewer than two a component.
+        """
+        flat = latents.detach().flatten(1).double()
+        if latents.ndim != 5 or latents[0, 0].numel() != 1 or len(flat) < 2 * components:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}; {components} components need "
+                f"(N, d, 1, 1, 1) with N at least {2 * components}"
+            )
+        fitted = GaussianMixture(components, covariance_type="tied", random_state=0)
+        fitted.fit(flat.numpy())
+        root = torch.linalg.cholesky(torch.tensor(fitted.covariances_))
+        return cls(torch.tensor(fitted.weights_), torch.tensor(fitted.means_), root)
+
+    def draw(self, latent_shape: Sequence[int], n: int = 1, *, seed: int = 0) -> Tensor:
+        """Draw n latents (n, d, 1, 1, 1), from an explicit seed.
+
+        Raises:
+            ValueError: for another latent shape than that of the fit.
+        """
+        d = self.means.shape[1]
+        if tuple(latent_shape) != (d, 1, 1, 1):
+            raise ValueError(f"latent_shape is {tuple(latent_shape)}; expected {(d, 1, 1, 1)}")
+        random = torch.Generator().manual_seed(seed)
+        which = torch.multinomial(self.weights, n, replacement=True, generator=random)
+        noise = torch.randn(n, d, generator=random, dtype=torch.float64)
+        return (self.means[which] + noise @ self.root.T).float()[:, :, None, None, None]
 
 
 def _covariance(centred: Tensor, lag: Sequence[int]) -> Tensor:

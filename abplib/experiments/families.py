@@ -27,7 +27,7 @@ from abplib.experiments.footage import Footage, read_footage
 from abplib.experiments.record import environment, read_rows, write_json
 from abplib.experiments.synthesis import enlarged, measure, synthesise_all
 
-TRAINING_CLIPS, HELD_OUT_CLIPS = 100, 20  # of the actions, ten of each and two of each
+TRAINING_CLIPS, HELD_OUT_CLIPS = 60, 30  # of the actions: six of each and three of each
 FILM_FRAMES = 32
 
 
@@ -132,10 +132,19 @@ def cell(
 def make_footage(name: str, preset: presets.Preset, seed: int) -> Footage:
     """The project's own video for a preset: a clip and what follows it, or clips of actions."""
     if isinstance(preset, presets.Model3Preset):
-        videos, _ = actions.dataset(
-            clips=TRAINING_CLIPS + HELD_OUT_CLIPS, frames=preset.frames, size=preset.size, seed=seed
-        )
-        return Footage(videos[:TRAINING_CLIPS], videos[TRAINING_CLIPS:], 12.0)
+        parts = []
+        for k, clips in enumerate((TRAINING_CLIPS, HELD_OUT_CLIPS)):
+            videos, _ = actions.dataset(
+                clips=clips,
+                frames=preset.frames,
+                size=preset.size,
+                seed=2 * seed + k,
+                travel=False,
+                wardrobe=False,
+                turn=False,
+            )
+            parts.append(videos)
+        return Footage(parts[0], parts[1], 12.0)
     assert isinstance(preset, presets.Model1Preset | presets.Model2Preset)
     size = preset.clip_size if isinstance(preset, presets.Model1Preset) else preset.size
     video = patterns.clip(name, preset.clip_frames + preset.frames, size=size, seed=seed)

@@ -23,7 +23,7 @@ from abplib.langevin import DivergenceError
 
 TOGETHER: dict[str, tuple[str, ...]] = {
     "random start": ("components",),
-    "standard prior": ("reach",),
+    "standard prior": ("reach", "mixture"),
     "same padding": ("padding",),
     "batch norm": ("norm",),
     "ReLU": ("slope",),

@@ -26,7 +26,7 @@ from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
 from abplib.experiments.record import environment, write_json
 from abplib.generators import SpatialTemporalGenerator
-from abplib.priors import FittedPrior
+from abplib.priors import Prior
 
 NEW_CLIPS = 16  # of Model-3, to look at and to measure
 
@@ -191,7 +191,7 @@ class Syntheses:
     film: Tensor
 
 
-def synthesise_all(abp: ABP, footage: Footage, prior: FittedPrior | None = None) -> Syntheses:
+def synthesise_all(abp: ABP, footage: Footage, prior: Prior | None = None) -> Syntheses:
     """Draw fresh latents, for all that is shown and measured."""
     generator, observed = abp.views[0].generator, abp.views[0].data
     assert isinstance(generator, SpatialTemporalGenerator)
@@ -234,9 +234,7 @@ def measure(abp: ABP, footage: Footage, made: Syntheses) -> dict[str, Any]:
     }
 
 
-def evaluate(
-    abp: ABP, footage: Footage, out: Path, prior: FittedPrior | None = None
-) -> dict[str, Any]:
+def evaluate(abp: ABP, footage: Footage, out: Path, prior: Prior | None = None) -> dict[str, Any]:
     """Synthesise, write synthesis.mp4 and strip.png, and measure."""
     made = synthesise_all(abp, footage, prior)
     write_video(out / "synthesis.mp4", enlarged(made.film), fps=footage.fps)

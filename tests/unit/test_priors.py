@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from abplib.priors import FittedPrior
+from abplib.priors import FittedPrior, MixturePrior
 
 
 def autoregression(n: int, steps: int, seed: int) -> torch.Tensor:
@@ -75,4 +75,29 @@ def test_errors():
         FittedPrior.fit(torch.zeros(1, 2, 1, 1, 1))
     prior = FittedPrior.fit(torch.randn(5, 2, 1, 1, 1))
     with pytest.raises(ValueError, match="latent has 3 channels; the prior was fitted to 2"):
+        prior.draw((3, 1, 1, 1))
+
+
+def test_mixture_draws_its_islands_in_proportion():
+    random = torch.Generator().manual_seed(0)
+    spread = torch.tensor([[0.3, 0.0], [0.2, 0.1]])
+    centres = torch.tensor([[4.0, 0.0], [-4.0, 0.0], [-4.0, 0.0]])  # a third and two thirds
+    z = centres.repeat(200, 1) + torch.randn(600, 2, generator=random) @ spread.T
+    prior = MixturePrior.fit(z[:, :, None, None, None], components=2)
+    drawn = prior.draw((2, 1, 1, 1), 3000, seed=1).flatten(1)
+    right = drawn[:, 0] > 0
+    assert abs(right.float().mean() - 1 / 3) < 0.04  # 3,000 draws: a standard error of 0.009
+    island = drawn[~right]
+    # 600 points fitted, 2,000 drawn: errors of a covariance of 0.09 are under 0.01.
+    assert torch.allclose(torch.cov(island.T), spread @ spread.T, atol=0.02)
+    assert torch.equal(drawn, prior.draw((2, 1, 1, 1), 3000, seed=1).flatten(1))
+
+
+def test_mixture_errors():
+    with pytest.raises(ValueError, match="30 components need"):
+        MixturePrior.fit(torch.randn(50, 2, 1, 1, 1))
+    with pytest.raises(ValueError, match="5 components need"):
+        MixturePrior.fit(torch.randn(50, 2, 3, 1, 1), components=5)
+    prior = MixturePrior.fit(torch.randn(50, 2, 1, 1, 1), components=2)
+    with pytest.raises(ValueError, match=r"expected \(2, 1, 1, 1\)"):
         prior.draw((3, 1, 1, 1))
