@@ -53,7 +53,7 @@ def layer(
     inputs: int,
     outputs: int,
     kernel: int | Triple,
-    stride: int,
+    stride: int | Triple,
     padding: int | Triple,
     *,
     norm: Norm,

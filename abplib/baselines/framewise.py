@@ -82,7 +82,7 @@ class FrameGenerator(nn.Module):
         self.layers = nn.Sequential(
             layer(s.latent_channels, sizes[0], plane, 1, 0, norm=s.norm, slope=s.slope),
             *(
-                layer(a, b, kernel, stride, pad, norm=s.norm, slope=s.slope)  # type: ignore[arg-type]
+                layer(a, b, kernel, stride, pad, norm=s.norm, slope=s.slope)
                 for a, b in itertools.pairwise(sizes)
             ),
             last,
