@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -26,3 +28,12 @@ def channels_last(layer: nn.Module) -> None:
     weight = layer.weight
     if isinstance(weight, Tensor) and weight.device.type == "cpu":
         weight.data = weight.data.contiguous(memory_format=LAST)
+
+
+def plain_backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    """The backward pass of a deconvolution of (x, weight, anything), as the plain layer has it."""
+    x, weight = ctx.saved_tensors
+    wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
+    geometry = list(ctx.stride), list(ctx.padding), [1] * 3, True, [0] * 3, 1
+    dx, dw, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *geometry, wanted)
+    return dx, dw, None

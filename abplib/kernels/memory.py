@@ -32,7 +32,7 @@ def keep_memory(keep: bool = True) -> bool:
     settings = [(_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1)]
     if not keep:
         settings = [(_MMAP_MAX, 65536), (_MMAP_THRESHOLD, 32 * _MIB), (_TRIM_THRESHOLD, 64 * _MIB)]
-    done = all([library.mallopt(*setting) for setting in settings])
+    answers = [library.mallopt(*setting) for setting in settings]
     if not keep:
         library.malloc_trim(0)
-    return done
+    return all(answers)

@@ -10,6 +10,7 @@ arranging at all.
 from __future__ import annotations
 
 import itertools
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -18,47 +19,72 @@ from torch import Tensor, nn
 
 Triple = tuple[int, int, int]
 
-WEIGHTS_PER_PIXEL = 10_000  # from here on the products are faster than the convolution library
-WIDE = 128  # output channels from which each tap is a product of its own
+WEIGHTS_PER_PIXEL = 3_000  # from here on the products are faster than the convolution library
+GRADIENT_WEIGHTS_PER_PIXEL = 10_000  # the same for the gradients
+WIDE = 256  # output channels from which each tap is a product of its own
+LARGE = 4_000_000  # weights from which their place in memory is worth changing
 
 
-class Tap(NamedTuple):
-    """One place of a kernel, the inputs that it reads and the outputs that it adds to."""
+class Plan(NamedTuple):
+    """The rows of one matrix product a tap, one product after the other."""
 
-    place: tuple[int, ...]
-    inputs: tuple[slice, ...]
-    outputs: tuple[slice, ...]
+    inputs: Tensor  # (rows,), the pixel that each row reads
+    outputs: Tensor  # (rows,), the pixel that each row adds to
+    taps: list[int]  # each product's place in the kernel
+    sizes: list[int]  # rows of each product
+    pixels: int  # of the output, all sequences together
 
 
-def suits_plane(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
-    """Whether the layer has so many weights, and this input so few pixels, that products pay."""
-    return (
-        deconv.weight.numel() >= WEIGHTS_PER_PIXEL * (x.numel() // x.shape[1])
-        and deconv.groups == 1
+def weights_per_pixel(x: Tensor, deconv: nn.ConvTranspose3d) -> float:
+    """Weights for each input pixel, all sequences together; 0 for what products cannot do.
+
+    >>> weights_per_pixel(torch.zeros(1, 512, 1, 4, 4), nn.ConvTranspose3d(512, 2, 7, padding=3))
+    21952.0
+    """
+    possible = (
+        deconv.groups == 1
         and deconv.dilation == (1, 1, 1)
         and deconv.output_padding == (0, 0, 0)
         and x.shape[1] == deconv.in_channels
         and min(_output_size(x, deconv)) > 0
     )
+    return deconv.weight.numel() * x.shape[1] / x.numel() if possible else 0.0
 
 
-def deconvolve_plane(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> Tensor:
+def arrange(deconv: nn.ConvTranspose3d) -> bool:
+    """Store a large weight with the matrix of each product in one piece; its values stay.
+
+    Returns:
+        Whether it was large enough.
+    """
+    weight = deconv.weight
+    if weight.device.type != "cpu" or weight.numel() < LARGE:
+        return False
+    order = (2, 3, 4, 0, 1) if deconv.out_channels >= WIDE else (2, 3, 0, 4, 1)
+    back = [order.index(axis) for axis in range(5)]
+    weight.data = weight.data.permute(order).contiguous().permute(back)
+    return True
+
+
+def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> Tensor:
     """What `deconv(x)` computes with this weight, with channels last in memory.
 
     Where a tap has few output channels, the taps of one row of the kernel share a product, and
     the columns that they make are added up afterwards.
     """
-    size, pixels = _output_size(x, deconv), x.permute(0, 2, 3, 4, 1)
+    size, n = _output_size(x, deconv), len(x)
+    pixels = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
     k, s, p = deconv.kernel_size, deconv.stride, _padding(deconv)
     if deconv.out_channels >= WIDE:
-        taps = _taps(k, s, p, x.shape[2:], size)
-        y = _Products.apply(pixels, weight.permute(2, 3, 4, 0, 1), size, taps)
+        taps = plan(n, k, s, p, x.shape[2:], size)
+        matrices = weight.permute(2, 3, 4, 0, 1).flatten(0, 2)
+        y = _Products.apply(pixels, matrices, taps).view(n, *size, -1)
     else:
         wide_size = (*size[:2], x.shape[4])
-        taps = _taps((*k[:2], 1), (*s[:2], 1), (*p[:2], 0), x.shape[2:], wide_size)
-        rows = weight.permute(2, 3, 0, 4, 1).flatten(3)[:, :, None]  # (t, h, 1, in, w * out)
-        wide = _Products.apply(pixels, rows, wide_size, taps).unflatten(-1, (k[2], -1))
-        y = wide.new_zeros(len(x), *size, deconv.out_channels)
+        taps = plan(n, (*k[:2], 1), (*s[:2], 1), (*p[:2], 0), x.shape[2:], wide_size)
+        matrices = weight.permute(2, 3, 0, 4, 1).flatten(3).flatten(0, 1)  # (t h, in, w out)
+        wide = _Products.apply(pixels, matrices, taps).view(n, *wide_size, k[2], -1)
+        y = wide.new_zeros(n, *size, deconv.out_channels)
         for tap, inputs, outputs in meetings(k[2], s[2], p[2], x.shape[4], size[2]):
             y[:, :, :, outputs] += wide[:, :, :, inputs, tap]
     y = y if deconv.bias is None else y + deconv.bias
@@ -66,38 +92,41 @@ def deconvolve_plane(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> T
 
 
 class _Products(torch.autograd.Function):
-    """Add up, over taps, `pixels` times the tap's matrix. Differentiable twice."""
+    """Rows of pixels times their tap's matrix, added up by output pixel. Differentiable twice."""
 
     @staticmethod
-    def forward(
-        ctx: Any, pixels: Tensor, matrices: Tensor, size: Triple, taps: tuple[Tap, ...]
-    ) -> Tensor:
+    def forward(ctx: Any, pixels: Tensor, matrices: Tensor, plan: Plan) -> Tensor:
         ctx.save_for_backward(pixels, matrices)
-        ctx.taps = taps
-        out = pixels.new_zeros(len(pixels), *size, matrices.shape[-1], dtype=torch.float32)
-        for place, inputs, outputs in taps:
-            out[outputs] += _times(pixels[inputs], matrices[place])
-        return out
+        ctx.plan = plan
+        made = _multiply(pixels[plan.inputs], matrices, plan)
+        out = made.new_zeros(plan.pixels, made.shape[1])
+        return out.index_add_(0, plan.outputs, made).to(pixels.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        pixels, matrices = ctx.saved_tensors
-        want_pixels, want_matrices = ctx.needs_input_grad[:2]
-        gradient = gradient.to(pixels.dtype)
-        dp = torch.zeros_like(pixels, dtype=torch.float32) if want_pixels else None
-        dm = torch.zeros_like(matrices) if want_matrices else None
-        for place, inputs, outputs in ctx.taps:
-            part = gradient[outputs]
-            if dp is not None:
-                dp[inputs] += _times(part, matrices[place].T)
-            if dm is not None:
-                dm[place] = pixels[inputs].flatten(0, -2).T @ part.flatten(0, -2)
-        return None if dp is None else dp.to(pixels.dtype), dm, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        (pixels, matrices), plan = ctx.saved_tensors, ctx.plan
+        parts = gradient[plan.outputs]
+        dp = dm = None
+        if ctx.needs_input_grad[0]:
+            made = _multiply(parts, matrices.mT, plan)
+            dp = made.new_zeros(pixels.shape).index_add_(0, plan.inputs, made).to(pixels.dtype)
+        if ctx.needs_input_grad[1]:
+            dm = torch.zeros_like(matrices)
+            rows = pixels[plan.inputs].split(plan.sizes)
+            for tap, row, part in zip(plan.taps, rows, parts.split(plan.sizes), strict=True):
+                dm[tap] = row.T @ part
+        return dp, dm, None
 
 
-def _times(rows: Tensor, matrix: Tensor) -> Tensor:
-    """rows @ matrix as one product: `@` alone would copy the matrix for each batch of rows."""
-    return (rows.flatten(0, -2) @ matrix).view(*rows.shape[:-1], -1)
+def _multiply(rows: Tensor, matrices: Tensor, plan: Plan) -> Tensor:
+    """Each group of rows times its tap's matrix, in float32."""
+    groups = list(zip(rows.split(plan.sizes), (matrices[tap] for tap in plan.taps), strict=True))
+    if torch.is_grad_enabled():
+        return torch.cat([group @ matrix for group, matrix in groups]).float()
+    made = rows.new_empty(len(rows), matrices.shape[2])
+    for (group, matrix), out in zip(groups, made.split(plan.sizes), strict=True):
+        torch.mm(group, matrix, out=out)
+    return made.float()
 
 
 def meetings(
@@ -121,17 +150,23 @@ def meetings(
     return found
 
 
-@lru_cache(maxsize=256)
-def _taps(
-    kernel: Triple, stride: Triple, padding: Triple, inputs: Triple, outputs: Triple
-) -> tuple[Tap, ...]:
+@lru_cache(maxsize=64)
+def plan(
+    n: int, kernel: Triple, stride: Triple, padding: Triple, inputs: Triple, outputs: Triple
+) -> Plan:
+    """Which pixels each tap of a deconvolution of n sequences joins; see `Plan`."""
     axes = [meetings(*axis) for axis in zip(kernel, stride, padding, inputs, outputs, strict=True)]
-    every = slice(None)
-    taps = []
+    places = [torch.arange(n * math.prod(size)).view(n, *size) for size in (inputs, outputs)]
+    every, taps, joined = slice(None), [], []
     for meeting in itertools.product(*axes):
-        place, read, written = zip(*meeting, strict=True)
-        taps.append(Tap(place, (every, *read), (every, *written)))
-    return tuple(taps)
+        (t, h, w), read, written = zip(*meeting, strict=True)
+        taps.append((t * kernel[1] + h) * kernel[2] + w)
+        joined.append(
+            [p[every, *axis].flatten() for p, axis in zip(places, (read, written), strict=True)]
+        )
+    sizes = [len(read) for read, _ in joined]
+    read, written = (torch.cat(pixels) for pixels in zip(*joined, strict=True))
+    return Plan(read, written, taps, sizes, n * math.prod(outputs))
 
 
 def _output_size(x: Tensor, deconv: nn.ConvTranspose3d) -> Triple:

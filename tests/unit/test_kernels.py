@@ -159,11 +159,12 @@ def same(ours, truth, tolerance=1e-5):
         ((1, 4, 3), 1, 0, (3, 1, 1)),
     ],
 )
-@pytest.mark.parametrize("products", [True, False])
+@pytest.mark.parametrize("products", ["both", "forward", "none"])
 def test_fast_layer_equals_plain_layer(
     monkeypatch, norm, n, kernel, stride, padding, size, products
 ):
-    monkeypatch.setattr(plane, "WEIGHTS_PER_PIXEL", 0 if products else 10**9)
+    monkeypatch.setattr(plane, "WEIGHTS_PER_PIXEL", 1e9 if products == "none" else 0)
+    monkeypatch.setattr(plane, "GRADIENT_WEIGHTS_PER_PIXEL", 0 if products == "both" else 1e9)
     plain = random_layer(10, 6, kernel, stride, padding, norm)
     fast = FastLayer(random_layer(10, 6, kernel, stride, padding, norm))
     exact = random_layer(10, 6, kernel, stride, padding, norm).double()
@@ -179,7 +180,7 @@ def test_fast_layer_equals_plain_layer(
     assert list(fast.state_dict()) == list(plain.state_dict())
 
 
-@pytest.mark.parametrize("outputs", [5, 130])  # taps by rows, and one by one
+@pytest.mark.parametrize("outputs", [5, 256])  # taps by rows, and one by one
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding", "size"),
     [
@@ -190,11 +191,15 @@ def test_fast_layer_equals_plain_layer(
         ((4, 2, 3), (2, 3, 1), (0, 0, 1), (2, 3, 2)),
     ],
 )
-def test_products_equal_the_deconvolution(outputs, kernel, stride, padding, size):
+def test_products_equal_the_deconvolution(monkeypatch, outputs, kernel, stride, padding, size):
     torch.manual_seed(0)
+    monkeypatch.setattr(plane, "LARGE", 0)
     deconv = nn.ConvTranspose3d(7, outputs, kernel, stride, padding)
+    before = deconv.weight.clone()
+    assert plane.arrange(deconv)
+    assert torch.equal(deconv.weight, before)
     x = torch.randn(2, 7, *size, requires_grad=True)
-    ours = plane.deconvolve_plane(x, deconv, deconv.weight)
+    ours = plane.deconvolve(x, deconv, deconv.weight)
     exact = nn.ConvTranspose3d(7, outputs, kernel, stride, padding).double()
     exact.load_state_dict(deconv.state_dict())
     exact_x = x.detach().double().requires_grad_()
@@ -213,10 +218,10 @@ def test_products_equal_the_deconvolution(outputs, kernel, stride, padding, size
 
 def test_products_run_only_where_weights_are_many():
     wide = nn.ConvTranspose3d(512, 384, (2, 7, 7), padding=(0, 3, 3), device="meta")
-    assert plane.suits_plane(torch.zeros(1, 512, 1, 4, 4), wide)
-    assert not plane.suits_plane(torch.zeros(8, 512, 30, 4, 4), wide)
+    assert plane.weights_per_pixel(torch.zeros(1, 512, 1, 4, 4), wide) == 512 * 384 * 98 / 16
+    assert plane.weights_per_pixel(torch.zeros(2, 512, 3, 4, 4), wide) == 512 * 384 * 98 / 96
     grouped = nn.ConvTranspose3d(512, 512, (2, 7, 7), groups=2, device="meta")
-    assert not plane.suits_plane(torch.zeros(1, 512, 1, 1, 1), grouped)
+    assert plane.weights_per_pixel(torch.zeros(1, 512, 1, 1, 1), grouped) == 0
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -354,6 +359,15 @@ def test_bfloat16_is_close_and_never_the_default():
     assert all(p.grad.dtype == torch.float32 for p in rough.parameters())
     with pytest.raises(ValueError, match=r"expected torch\.float32 or torch\.bfloat16"):
         accelerate(plain, torch.float16)
+
+
+def test_rounded_weights_follow_the_weights():
+    layer_ = FastLayer(random_layer(6, 5, 4, 2, 1, "none"), torch.bfloat16).requires_grad_(False)
+    x = torch.randn(1, 6, 3, 4, 4)
+    before = layer_(x)
+    assert torch.equal(layer_(x), before)
+    layer_[0].weight.mul_(2)
+    assert not torch.allclose(layer_(x).float(), before.float(), rtol=0.1)
 
 
 def test_memory_is_kept_and_given_back_on_request():
