@@ -130,7 +130,10 @@ class Preset(ABC):
 
     def prior(self, run: ABP) -> Prior | None:
         """What `abplib.synthesise` draws from after a run of this preset; None: N(0, I)."""
-        return None if self.reach is None else FittedPrior.fit(run.z, self.reach)
+        if self.reach is None:
+            return None
+        margin = getattr(run.views[0].generator, "margin", 0) // 2
+        return FittedPrior.fit(run.z, self.reach, margin)
 
     @abstractmethod
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
@@ -327,17 +330,20 @@ class Model3Preset(Preset):
 _MODEL1 = Model1Preset(
     frames=48,
     size=48,
-    crops=16,
+    crops=200,
     clip_frames=128,
     clip_size=64,
-    latent_channels=16,
+    latent_channels=24,
     width=0.25,
     padding="valid",
-    norm="sequence",
+    norm="none",
     slope=0.2,
     mean_bias=True,
     frame_average=True,
-    iterations=700,
+    likelihood=40.0,
+    components=True,
+    reach=1,
+    iterations=1600,
     langevin_steps=1,
     step_size=0.1,
     learning_rate=2e-3,
@@ -350,13 +356,13 @@ MODEL1: dict[str, Model1Preset] = {
         _MODEL1,
         frames=32,
         size=32,
-        crops=2,
+        crops=8,
         clip_frames=40,
         clip_size=48,
         width=0.125,
         iterations=30,
     ),
-    "quick": replace(_MODEL1, iterations=250),
+    "quick": replace(_MODEL1, crops=100, iterations=500),
     "book": _MODEL1,
     "paper": Model1Preset(),
 }
