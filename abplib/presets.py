@@ -212,6 +212,9 @@ class Model1Preset(Preset):
     def _network(self) -> Model1:
         return Model1(**self._shared())
 
+    def _codes(self, data: Tensor, network: SpatialTemporalGenerator, seed: int) -> Tensor:
+        return block_codes(data, network.latent_shape(*data.shape[2:]), seed, overlap=False)
+
 
 @dataclass(frozen=True)
 class Model2Preset(Preset):

@@ -42,17 +42,21 @@ def component_scores(data: Tensor, channels: int) -> Tensor:
     return _Components(data, channels).scores(data)
 
 
-def block_codes(videos: Tensor, latent_shape: Sequence[int], seed: int = 0) -> Tensor:
+def block_codes(
+    videos: Tensor, latent_shape: Sequence[int], seed: int = 0, *, overlap: bool = True
+) -> Tensor:
     """Starting latents for windows of video: each latent step gets the scores of its block.
 
     A block is what surrounds a latent step: 32 frames (twice the step's own) of 32 x 32 pixels
     under a sine window, or of whole frames where the latent has no plane. Blocks that reach beyond
-    a window see its mirror image there.
+    a window see its mirror image there. Without overlap a block is the step's own 16 frames and
+    pixels, so that no two codes say the same.
 
     Args:
         videos: (N, C, T, H, W), the training windows.
         latent_shape: (d, T0, H0, W0) of one window, as the generator's `latent_shape` says.
         seed: of the blocks that the components are taken from.
+        overlap: whether blocks have twice the size of a latent step, or its own.
 
     Returns:
         (N, d, T0, H0, W0). Channels for which there is no component start at the prior.
@@ -64,9 +68,10 @@ def block_codes(videos: Tensor, latent_shape: Sequence[int], seed: int = 0) -> T
     small = F.avg_pool3d(videos, COARSER)
     whole = [axis > 0 and count == 1 for axis, count in enumerate(steps)]
     sizes = small.shape[2:]
-    side = [size if one else 2 * STEP // COARSER for one, size in zip(whole, sizes, strict=True)]
+    block = (2 if overlap else 1) * STEP // COARSER
+    side = [size if one else block for one, size in zip(whole, sizes, strict=True)]
     edge = [
-        0 if one else (count * STEP // COARSER - size + side[0] - STEP // COARSER) // 2
+        0 if one else (count * STEP // COARSER - size + block - STEP // COARSER) // 2
         for one, count, size in zip(whole, steps, sizes, strict=True)
     ]
     if any(e >= size for e, size in zip(edge, sizes, strict=True)):
@@ -79,7 +84,7 @@ def block_codes(videos: Tensor, latent_shape: Sequence[int], seed: int = 0) -> T
     taper = torch.ones(())
     for axis, (one, length) in enumerate(zip(whole, side, strict=True)):
         half_wave = torch.sin(torch.pi * (torch.arange(length) + 0.5) / length)
-        along = torch.ones(length) if one else half_wave
+        along = half_wave if overlap and not one else torch.ones(length)
         taper = taper * along.reshape([-1 if k == axis else 1 for k in range(3)])
     random = torch.Generator().manual_seed(seed)
     room = [len(padded), *(n - k + 1 for n, k in zip(padded.shape[2:], side, strict=True))]

@@ -37,6 +37,16 @@ def test_codes_in_space():
     assert 0.5 < codes.std() < 1.6
 
 
+def test_without_overlap_a_code_sees_its_own_step_alone():
+    videos = torch.rand(2, 3, 32, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    videos[1, :, :16, :16, :16] = videos[0, :, :16, :16, :16]
+    alone, overlapping = (block_codes(videos, (4, 4, 4, 5), overlap=o) for o in (False, True))
+    assert alone.shape == overlapping.shape == (2, 4, 4, 4, 5)
+    assert torch.allclose(alone[0, :, 1, 1, 1], alone[1, :, 1, 1, 1], atol=1e-4)
+    assert not torch.allclose(alone[0, :, 1, 1, 2], alone[1, :, 1, 1, 2], atol=0.1)
+    assert not torch.allclose(overlapping[0, :, 1, 1, 1], overlapping[1, :, 1, 1, 1], atol=0.1)
+
+
 def test_fewer_components_than_channels_leave_the_prior():
     steps = torch.linspace(-1, 1, 64)[None, None, :, None, None]
     ramp = steps.expand(1, 3, 64, 16, 16)  # two components of a windowed ramp: level and slope
