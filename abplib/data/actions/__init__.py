@@ -1,8 +1,9 @@
 """Ten human actions, after the Weizmann set: shaded figures of many builds, never two alike.
 
 Each clip is one actor, who walks, runs, jumps, waves ... before a wall. A body of joints follows
-angle curves (`motion`), stands on the floor and is seen by a camera (`body`), and is drawn as round
-shaded limbs (`render`). Phase and vigour wander, so that no clip is a loop. Pixels are in [-1, 1].
+angle curves (`motion`, `pose`), stands on the floor and is seen by a camera (`body`), and is drawn
+as round shaded limbs (`render`). Phase and vigour wander, so that no clip is a loop. Pixels are in
+[-1, 1].
 """
 
 from __future__ import annotations
