@@ -327,7 +327,12 @@ class Model3Preset(Preset):
         )
 
     def _codes(self, data: Tensor, network: SpatialTemporalGenerator, seed: int) -> Tensor:
-        return component_scores(data.flatten(1), self.latent_channels)[:, :, None, None, None]
+        there = min(self.latent_channels, len(data) - 1)  # channels beyond start at the prior
+        random = torch.Generator().manual_seed(seed)
+        codes = torch.randn(len(data), self.latent_channels, 1, 1, 1, generator=random)
+        if there:
+            codes[:, :there, 0, 0, 0] = component_scores(data.flatten(1), there)
+        return codes
 
 
 _MODEL1 = Model1Preset(

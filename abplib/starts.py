@@ -49,7 +49,8 @@ def block_codes(
 
     A block is what surrounds a latent step: 32 frames (twice the step's own) of 32 x 32 pixels
     under a sine window, or of whole frames where the latent has no plane. Blocks that reach beyond
-    a window see its mirror image there. Without overlap a block is the step's own 16 frames and
+    a window see its mirror image there. Steps whose own frames all lie more than 16 frames beyond
+    the window start at the prior. Without overlap a block is the step's own 16 frames and
     pixels, so that no two codes say the same.
 
     Args:
@@ -68,11 +69,12 @@ def block_codes(
     small = F.avg_pool3d(videos, COARSER)
     whole = [axis > 0 and count == 1 for axis, count in enumerate(steps)]
     sizes = small.shape[2:]
+    inner = [min(n, size * COARSER // STEP + 2) for n, size in zip(steps, sizes, strict=True)]
     block = (2 if overlap else 1) * STEP // COARSER
     side = [size if one else block for one, size in zip(whole, sizes, strict=True)]
     edge = [
         0 if one else (count * STEP // COARSER - size + block - STEP // COARSER) // 2
-        for one, count, size in zip(whole, steps, sizes, strict=True)
+        for one, count, size in zip(whole, inner, sizes, strict=True)
     ]
     if any(e >= size for e, size in zip(edge, sizes, strict=True)):
         raise ValueError(
@@ -96,7 +98,9 @@ def block_codes(
     stride = [1 if one else STEP // COARSER for one in whole]
     scores = torch.cat([F.conv3d(video[None], kernel, stride=stride) for video in padded])
     codes = torch.randn((len(videos), d, *steps), generator=random)
-    codes[:, : len(kernel)] = scores - (components.mean @ components.axes)[:, None, None, None]
+    t, h, w = (slice((n - m) // 2, (n + m) // 2) for n, m in zip(steps, inner, strict=True))
+    mean = (components.mean @ components.axes)[:, None, None, None]
+    codes[:, : len(kernel), t, h, w] = scores - mean
     return codes
 
 

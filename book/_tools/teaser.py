@@ -1,7 +1,7 @@
-"""Make the README's moving picture: `python book/_tools/teaser.py`; two or three minutes.
+"""Make the README's moving picture from the recorded films: `python book/_tools/teaser.py`.
 
-Learns from the project's own fire and flag with the preset `book`, and writes each clip beside a
-synthesis from fresh latents to `book/assets/teaser.webp`.
+Each film of `book/results/films` shows true video beside a synthesis; see `abplib.experiments
+families`. Six of them go to `book/assets/teaser.webp`.
 """
 
 from __future__ import annotations
@@ -11,36 +11,37 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from abplib import Model2, presets, synthesise
-from abplib.data import patterns
+from abplib import recorded
+from abplib.data.video import read_video
 
 OUT = Path(__file__).resolve().parents[1] / "assets" / "teaser.webp"
-SCALE, GAP, FRAMES = 2, 4, 64
+SHOWN = (("fire", "caustics", "flag"), ("windmill", "waterfall", "flower"))
+GAP, FRAMES = 6, 32
 
 
 def tile(name: str) -> torch.Tensor:
-    """Return the clip and a synthesis side by side: (3, FRAMES, H, W), pixels in [-1, 1]."""
-    preset = presets.MODEL2["book"]
-    clip = patterns.clip(name, preset.clip_frames)
-    run = preset.start(clip)
-    run.fit()
-    generator = run.views[0].generator
-    assert isinstance(generator, Model2)
-    made = synthesise(generator, generator.latent_shape(FRAMES, 64, 64), seed=2)[0]
-    gap = torch.ones(3, FRAMES, clip.shape[2], GAP)
-    return torch.cat([clip[:, :FRAMES], gap, made], 3)
+    """Return one film with a gap between its halves: (3, FRAMES, H, W), pixels in [-1, 1]."""
+    true, made = read_video(recorded.path(f"films/{name}.mp4"))[:, :FRAMES].chunk(2, 3)
+    return torch.cat([true, white(true, GAP), made], 3)
+
+
+def white(video: torch.Tensor, columns: int) -> torch.Tensor:
+    """Return white columns as high and long as a video."""
+    return torch.ones(*video.shape[:3], columns)
 
 
 def main() -> None:
     """Write the picture."""
-    tiles = [tile(name) for name in ("fire", "flag")]
-    gap = torch.ones(3, FRAMES, tiles[0].shape[2], 4 * GAP)
-    video = torch.cat([tiles[0], gap, tiles[1]], 3)
+    rows = []
+    for names in SHOWN:
+        first, *others = (tile(name) for name in names)
+        parts = [part for other in others for part in (white(other, 4 * GAP), other)]
+        rows.append(torch.cat([first, *parts], 3))
+    between = torch.ones(*rows[0].shape[:2], 2 * GAP, rows[0].shape[3])
+    video = torch.cat([rows[0], between, rows[1]], 2)
     pixels = ((video + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy()
-    size = (SCALE * pixels.shape[2], SCALE * pixels.shape[1])
-    frames = [Image.fromarray(frame).resize(size, Image.Resampling.NEAREST) for frame in pixels]
-    rest = frames[1:]
-    frames[0].save(OUT, save_all=True, append_images=rest, duration=83, loop=0, quality=60)
+    first_frame, *rest = (Image.fromarray(frame) for frame in pixels)
+    first_frame.save(OUT, save_all=True, append_images=rest, duration=83, loop=0, quality=55)
     print(f"wrote {OUT.name}, {OUT.stat().st_size // 1000} kB")
 
 

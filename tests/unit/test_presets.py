@@ -1,6 +1,6 @@
 """Presets name every number, and a run made from one depends on nothing else."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -63,3 +63,14 @@ def test_run_is_ready_and_follows_from_its_seed():
 def test_clip_too_short():
     with pytest.raises(ValueError, match=rf"T at least {CI.clip_frames}: take more frames"):
         CI.start(torch.zeros(3, CI.clip_frames - 1, 64, 64))
+
+
+def test_model3_starts_at_components_as_far_as_there_are_any():
+    preset = replace(presets.MODEL3["ci"], components=True, latent_channels=6)
+    random = torch.Generator().manual_seed(0)
+    clips = torch.rand(4, 3, preset.frames, preset.size, preset.size, generator=random) * 2 - 1
+    z = preset.start(clips).z.flatten(1)
+    # Three components of four clips: whitened, so orthogonal and of unit variance.
+    assert torch.allclose(torch.cov(z[:, :3].T, correction=0), torch.eye(3), atol=1e-3)
+    assert torch.isfinite(z[:, 3:]).all()
+    assert preset.start(clips[:1]).z.shape == (1, 6, 1, 1, 1)

@@ -56,6 +56,14 @@ def test_fewer_components_than_channels_leave_the_prior():
     assert 0.3 < codes[:, 5:].std() < 2
 
 
+def test_steps_far_beyond_the_window_start_at_the_prior():
+    videos = patterns.flag(48, size=32, seed=0)[None]
+    near, wide = (block_codes(videos, (3, steps, 1, 1)) for steps in (5, 11))
+    assert torch.allclose(near, wide[:, :, 3:8], atol=1e-4)
+    other = block_codes(videos, (3, 11, 1, 1), seed=1)
+    assert not torch.allclose(other[:, :, :3], wide[:, :, :3], atol=0.1)
+
+
 def test_errors():
     with pytest.raises(ValueError, match="40 components need"):
         component_scores(torch.zeros(40, 50), 40)
