@@ -33,7 +33,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "setting up $(VENV) with $$($(PYTHON) -V)"
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install -q -r requirements.txt
-	@$(PY) -m pip install -q --no-deps -e .
+	@PYTHONWARNINGS=ignore $(PY) -m pip install -q --no-deps -e .
 	@touch $@
 
 book: setup  ## execute every chapter (preset book), then build the pages
