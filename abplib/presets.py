@@ -166,7 +166,7 @@ class Model1Preset(Preset):
     >>> MODEL1["paper"].differs_from_paper()
     {}
     >>> MODEL1["ci"].training_videos(torch.zeros(3, 64, 64, 64)).shape
-    torch.Size([2, 3, 32, 32, 32])
+    torch.Size([8, 3, 32, 32, 32])
     """
 
     size: int = 128
