@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from abplib.experiments import families, figure2, options, synthesis
+from abplib.experiments.record import FailedCellsError
 from abplib.langevin import DivergenceError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one experiment and return the exit status: 0, or 2 with one line on what was wrong.
+    """Run one experiment and return the exit status: 0, or 2 with what was wrong.
 
     >>> main(["synthesis", "--video", "nowhere.mp4", "--out", "nowhere"])
     2
@@ -25,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (ValueError, OSError, DivergenceError) as error:
+    except (ValueError, OSError, DivergenceError, FailedCellsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; go on with the same command and --resume", file=sys.stderr)
+        print("stopped; the same command goes on (synthesis: with --resume)", file=sys.stderr)
         return 130
     return 0
 
