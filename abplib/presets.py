@@ -119,13 +119,13 @@ class Preset(ABC):
             ValueError: for a video that is too short or of another size.
         """
         data = self.training_videos(video, seed)
-        network = self.generator(seed)
+        network = self.generator(seed).to(data.device)
         if self.mean_bias:
             network.start_at_mean(data)
         view = View(network, data, sigma=self.sigma, weight=self.weight)
         latents: Tensor | Sequence[int] = network.latent_shape(*data.shape[2:])
         if self.components:
-            latents = self._codes(data, network, seed)
+            latents = self._codes(data.cpu(), network, seed).to(data.device)
         return ABP([view], latents, self.settings(), seed=seed)
 
     def prior(self, run: ABP) -> Prior | None:

@@ -70,7 +70,7 @@ class FittedPrior:
                 f"latents have shape {tuple(latents.shape)} without margin {margin}; expected "
                 "(N, d, T0, H0, W0) with at least two values a channel"
             )
-        z = latents.detach().double()
+        z = latents.detach().cpu().double()
         mean = z.mean((0, 2, 3, 4))
         centred = z - mean[:, None, None, None]
         furthest = [min(reach, size - 1) for size in z.shape[2:]]
@@ -155,7 +155,7 @@ class MixturePrior:
         Raises:
             ValueError: for latents with time or space, and fewer than two a component.
         """
-        flat = latents.detach().flatten(1).double()
+        flat = latents.detach().cpu().flatten(1).double()
         if latents.ndim != 5 or latents[0, 0].numel() != 1 or len(flat) < 2 * components:
             raise ValueError(
                 f"latents have shape {tuple(latents.shape)}; {components} components need "
