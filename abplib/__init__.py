@@ -2,7 +2,7 @@
 
 The public names, by the paper's parts:
 
-* eq. 1: `Model1`, `Model2`, `Model3`, `LinearGenerator`
+* eq. 1: `Model1`, `Model2`, `Model3`, `AudioGenerator`, `LinearGenerator`
 * eq. 2: `View`, `energy`
 * eq. 4: `langevin`, `curvature`, `stable_step`, `linear_posterior`, `DivergenceError`
 * Algorithm 1: `ABP`, `Settings`, `synthesise`
@@ -11,7 +11,7 @@ and the modules `data`, `masks`, `metrics`, `presets`, `show`.
 """
 
 from abplib.abp import ABP, Settings, synthesise
-from abplib.generators import LinearGenerator, Model1, Model2, Model3
+from abplib.generators import AudioGenerator, LinearGenerator, Model1, Model2, Model3
 from abplib.langevin import (
     DivergenceError,
     curvature,
@@ -25,6 +25,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "ABP",
+    "AudioGenerator",
     "DivergenceError",
     "LinearGenerator",
     "Model1",

@@ -7,6 +7,7 @@ time:
   convolution library works, and few passes over memory. Inside it, a deconvolution of few pixels
   by many weights, such as the 7 x 7 layer on its 4 x 4 plane, is a row of matrix products.
 * `ThinDeconvolution`: the last layer, which makes 3 colours out of 64 filters.
+* `SoundDeconvolution`: the audio generator's layers along time.
 * `keep_memory`: the memory of large tensors is kept for the next step.
 
 Where a fast form does not apply (GPU, float64, autocast, a layer of another kind), the plain one
@@ -22,9 +23,19 @@ from torch import nn
 
 from abplib.kernels.layer import FastLayer, is_layer
 from abplib.kernels.memory import keep_memory
+from abplib.kernels.sound import SoundDeconvolution, is_sound
 from abplib.kernels.thin import ThinDeconvolution, is_thin
 
-__all__ = ["FastLayer", "ThinDeconvolution", "accelerate", "is_layer", "is_thin", "keep_memory"]
+__all__ = [
+    "FastLayer",
+    "SoundDeconvolution",
+    "ThinDeconvolution",
+    "accelerate",
+    "is_layer",
+    "is_sound",
+    "is_thin",
+    "keep_memory",
+]
 
 Generator = TypeVar("Generator", bound=nn.Module)
 
@@ -59,6 +70,8 @@ def accelerate(generator: Generator, dtype: torch.dtype = torch.float32) -> Gene
             setattr(generator, name, FastLayer(child, dtype))
         elif is_thin(child):
             setattr(generator, name, ThinDeconvolution(child, dtype))
+        elif is_sound(child) and not isinstance(child, SoundDeconvolution):
+            setattr(generator, name, SoundDeconvolution(child))
         else:
             accelerate(child, dtype)
     return generator
