@@ -157,10 +157,11 @@ def frames_missing(shape: Shape, indices: Iterable[int]) -> Tensor:
 def named(name: str, shape: Shape, seed: int = 0) -> Tensor:
     """Make a mask by the paper's name for it: bool (N, 1, T, H, W).
 
-    "M0.5", "P20", "B35", "B25" (Tables 2 and 3), "consecutive" and "random" (Table 1). The paper's
-    sizes are for 32 frames of 64 x 64: patches and blocks shrink or grow with the size of the video
-    (rounded, at least 1), so that the hidden share stays about the same. The two masks of whole
-    frames keep 8, and 3 times 3, frames. "consecutive" has no randomness and ignores the seed.
+    "M0.5", "P20", "B35", "B25" or "B25x25x15" (Tables 2 and 3), "consecutive" and "random" (Table
+    1). The paper's sizes are for 32 frames of 64 x 64: patches and blocks shrink or grow with the
+    size of the video (rounded, at least 1), so that the hidden share stays about the same. The two
+    masks of whole frames keep 8, and 3 times 3, frames. "consecutive" has no randomness and ignores
+    the seed.
     Raises ValueError for an unknown name and as the mask's own function does.
 
     >>> (~named("P20", (1, 1, 32, 32))).sum().item()  # a 10 x 10 patch
@@ -180,6 +181,7 @@ def named(name: str, shape: Shape, seed: int = 0) -> Tensor:
         "P20": lambda: patch(shape, scaled(20, 1)[:2], seed),
         "B35": lambda: block(shape, *scaled(35, 20), seed),
         "B25": lambda: block(shape, *scaled(25, 15), seed),
+        "B25x25x15": lambda: block(shape, *scaled(25, 15), seed),
         "consecutive": lambda: consecutive(shape),
         "random": lambda: random_blocks(shape, seed=seed),
     }

@@ -1,9 +1,11 @@
-"""What the paper compares with: a linear dynamical system, frame-wise ABP, and a 3D GAN."""
+"""What ABP is compared with: the paper's baselines, and trivial ones that it leaves out."""
 
 from __future__ import annotations
 
 from abplib.baselines.framewise import Framewise, FramewiseSettings, VectorAutoregression
 from abplib.baselines.gan import GAN, Discriminator, GANSettings
+from abplib.baselines.heat_diffusion import heat_diffusion
+from abplib.baselines.interpolation import linear_in_time, mean_frame, nearest_clip
 from abplib.baselines.linear_dynamics import LinearDynamics
 
 __all__ = [
@@ -14,4 +16,8 @@ __all__ = [
     "GANSettings",
     "LinearDynamics",
     "VectorAutoregression",
+    "heat_diffusion",
+    "linear_in_time",
+    "mean_frame",
+    "nearest_clip",
 ]

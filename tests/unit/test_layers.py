@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "masks": set(),
     "recorded": set(),
     "metrics": set(),
+    "recovery_metrics": {"metrics"},
     "posterior": set(),  # tensors and callables only
     "langevin": set(),  # an energy(z) -> (N,), and nothing of networks
     "data": set(),  # knows no model
@@ -23,9 +24,13 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": set(),  # knows generators by their layers' types in torch
     "priors": set(),  # tensors only
     "starts": set(),  # tensors only
+    "recover": {"posterior", "langevin"},
     "abp": {"posterior", "langevin", "priors"},
     "presets": {"generators", "kernels", "posterior", "abp", "data", "priors", "starts"},
-    "baselines": {"generators", "posterior", "langevin", "abp"},
+    "inference_nets": {"generators"},
+    "dreams": {"posterior", "masks"},
+    "li_abp": {"abp", "dreams", "inference_nets", "posterior", "recover"},
+    "baselines": {"generators", "posterior", "langevin", "abp", "dreams", "inference_nets"},
     "experiments": {"*"},
     "": {"*"},  # abplib/__init__.py: the public names
 }

@@ -10,7 +10,7 @@ import torch
 from abplib import masks
 
 PAPER = (3, 32, 64, 64)  # N, T, H, W of section 4.2
-NAMES = ("M0.5", "P20", "B35", "B25", "consecutive", "random")
+NAMES = ("M0.5", "P20", "B35", "B25", "B25x25x15", "consecutive", "random")
 
 
 def runs(hidden: list[bool]) -> list[tuple[int, int]]:
