@@ -38,15 +38,15 @@ from typing import Any
 
 import growth
 import torch
-from torch import Tensor, nn
+from nets import SIZES, build, step, useful_operations
+from torch import Tensor
 from torch.nn import functional as F
 
-from abplib.generators import Model1, Model2, Model3, SpatialTemporalGenerator
+from abplib.generators import SpatialTemporalGenerator
 from abplib.kernels import accelerate, keep_memory
 from abplib.kernels.plane import meetings
-from abplib.posterior import View, energy, frozen
+from abplib.posterior import View
 
-SIZES = {"model-1": (64, 128, 128), "model-2": (64, 64, 64), "model-3": (32, 64, 64)}
 PLAIN = ("naive", "z-only", "live taps")  # forms that run with the C library's memory settings
 TOLERANCE = 5e-3  # of a float32 gradient; a ReLU may flip where its input is within rounding of 0
 CONVOLUTIONS = {  # of the ceiling: (inputs, outputs, kernel, stride, padding, size), channels last
@@ -59,75 +59,16 @@ CONVOLUTIONS = {  # of the ceiling: (inputs, outputs, kernel, stride, padding, s
 }
 
 
-class Printed(nn.Module):
-    """Model-3's second layer as printed: 7 temporal taps, of which the last frames are cut."""
-
-    def __init__(self, live: nn.ConvTranspose3d) -> None:
-        super().__init__()
-        self.frames = live.kernel_size[0]
-        shape = live.in_channels, live.out_channels, 7
-        self.deconv = nn.ConvTranspose3d(*shape, padding=(2, 3, 3), bias=False)
-        self.deconv.weight.data[:, :, 2 : 2 + self.frames] = live.weight.data
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, 1, 4, 4) to (N, C, 2, 4, 4)."""
-        return self.deconv(x)[:, :, : self.frames]
-
-
-def build(name: str, width: float = 1.0) -> SpatialTemporalGenerator:
-    """The paper's net of this name, with its padding, at a fraction of its width."""
-    torch.manual_seed(0)
-    if name == "model-1":
-        return Model1(2, width=width, padding="same")
-    return Model2(20, width=width, padding="same") if name == "model-2" else Model3(width=width)
-
-
 def networks(name: str) -> dict[str, SpatialTemporalGenerator]:
     """One network a form, all of the same function."""
     live = build(name)
-    forms = {"naive": copy.deepcopy(live)}
-    if name == "model-3":
-        forms["naive"].top[1][0] = Printed(live.top[1][0])  # type: ignore[index]
+    forms = {"naive": build(name, printed=True)}
     forms["z-only"] = forms["naive"]
     if name == "model-3":
         forms["live taps"] = copy.deepcopy(live)
     forms["fast"] = accelerate(copy.deepcopy(live))
     forms["fast bf16"] = accelerate(live, torch.bfloat16)
     return forms
-
-
-def step(view: View, z: Tensor, naive: bool = False) -> Tensor:
-    """The gradient of eq. 2 with respect to Z."""
-    latent = z.clone().requires_grad_()
-    if naive:
-        view.generator.zero_grad(set_to_none=True)  # type: ignore[attr-defined]
-        energy(latent, view).sum().backward()
-        assert latent.grad is not None
-        return latent.grad
-    with frozen(view):
-        return torch.autograd.grad(energy(latent, view).sum(), latent)[0]
-
-
-def useful_operations(generator: nn.Module, z: Tensor) -> float:
-    """Operations of one forward pass that the mathematics needs; see the head of this file."""
-    total = 0.0
-
-    def count(layer: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        nonlocal total
-        shape, size = inputs[0].shape, output.shape[2:]
-        pairs = 2.0 * len(inputs[0]) * layer.in_channels * layer.out_channels
-        geometry = zip(layer.kernel_size, layer.stride, layer.padding, shape[2:], size, strict=True)
-        for axis in geometry:
-            pairs *= sum(read.stop - read.start for _, read, _ in meetings(*axis))
-        total += pairs
-
-    deconvs = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose3d)]
-    hooks = [m.register_forward_hook(count) for m in deconvs]
-    with torch.no_grad(), frozen(generator):
-        generator(z)
-    for hook in hooks:
-        hook.remove()
-    return total
 
 
 def convolutions(dtype: torch.dtype) -> Iterator[tuple[str, float, Callable[[], Tensor]]]:
