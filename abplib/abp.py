@@ -76,6 +76,9 @@ class ABP:
         settings: see `Settings`.
         seed: of the chains and of the order of the examples. Weights are seeded by whoever
             builds the generator.
+        extra: a term that the learning step adds to its loss, called with the number of the
+            iteration. It must depend on that and on the weights alone, or a run that is stopped
+            and restored goes on differently. None, as in the paper: nothing is added.
 
     Raises:
         ValueError: if views differ in N, or the latent does not fit the generator.
@@ -90,6 +93,7 @@ class ABP:
     latents: Tensor | Sequence[int]
     settings: Settings = field(default_factory=Settings)
     seed: int = 0
+    extra: Callable[[int], Tensor] | None = None
 
     def __post_init__(self) -> None:
         counts = {len(view.data) for view in self.views}
@@ -177,6 +181,8 @@ class ABP:
             squared = squared_error(z, view)
             loss = loss + (view.weight / (2 * view.sigma**2) * squared).mean()
             error += float(squared.detach().sum()) / observed_pixels(view) / len(self.views)
+        if self.extra is not None:
+            loss = loss + self.extra(self.iteration)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate(self.iteration)
         self.optimizer.zero_grad(set_to_none=True)

@@ -1,16 +1,16 @@
 """Section 4.1 in one table: every family of patterns learned, synthesised and measured.
 
-python -m abplib.experiments families --preset book --seeds 3 --out book/results/families.json
+python -m abplib.experiments families --model 2 --seeds 3 --out book/results/synthesis_model2.json
 
 Model-1 learns the families that are stationary in space and time, Model-2 those that are stationary
 in time, Model-3 the ten actions. With ``--video`` or ``--clips`` the user's own files are learned
-instead. The file is rewritten after every cell; the same command goes on where a run stopped.
+instead. The file is rewritten after every cell; the same command goes on where a run stopped, and
+``--jobs`` computes several cells at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from abplib import presets
 from abplib.data import actions, patterns
 from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
-from abplib.experiments.record import environment, read_rows, write_json
+from abplib.experiments.record import Cell, Row, fill
 from abplib.experiments.synthesis import enlarged, measure, synthesise_all
 
 TRAINING_CLIPS, HELD_OUT_CLIPS = 60, 30  # of the actions: six of each and three of each
@@ -38,10 +38,11 @@ def add_command(commands: Any) -> None:
     add("--out", required=True, type=Path, help="JSON file of the results")
     add("--preset", default="book", choices=tuple(presets.MODEL2), help="default: book")
     add("--seeds", type=int, default=1, help="number of seeds, from 0 (default 1)")
+    add("--jobs", type=int, default=1, help="cells computed at once (default 1)")
+    add("--model", type=int, nargs="+", choices=(1, 2, 3), help="only these models' families")
     add("--family", nargs="+", help="only these (default: all families, and actions)")
-    add("--video", nargs="+", type=Path, default=[], help="files for --model instead of families")
+    add("--video", nargs="+", type=Path, default=[], help="files instead of families, for --model")
     add("--clips", type=Path, help="folder of clips for Model-3 instead of families")
-    add("--model", type=int, default=2, choices=(1, 2), help="for --video (default 2)")
     add("--films", type=Path, help="folder for a film of each family: true, then synthesised")
     parser.set_defaults(run=run)
 
@@ -53,26 +54,39 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         ValueError: for an unknown family, and a file made with other settings.
         FileNotFoundError: for a missing video.
     """
-    jobs = dict(own_files(options) or own_families(options))
-    settings: dict[str, Any] = {"preset": options.preset}
-    for number in sorted({model for model, _ in jobs.values()}):
-        values = asdict(presets.MODELS[number][options.preset])
-        settings[f"model-{number}"] = json.loads(json.dumps(values))
-    rows = read_rows(options.out, settings)
-    for seed in range(options.seeds):
-        for family, (number, source) in jobs.items():
-            if any((row["family"], row["seed"]) == (family, seed) for row in rows):
-                continue
-            row, films = cell(number, presets.MODELS[number][options.preset], source, seed)
-            rows.append({"family": family, **row})
-            print(json.dumps(rows[-1]), flush=True)
-            write_json(
-                options.out, {"settings": settings, "environment": environment(), "rows": rows}
-            )
-            if options.films is not None and seed == 0:
-                options.films.mkdir(parents=True, exist_ok=True)
-                write_video(options.films / f"{family}.mp4", enlarged(films, 128), fps=15)
-    return {"settings": settings, "rows": rows}
+    sources = dict(own_files(options) or own_families(options))
+    chosen = {
+        number: presets.MODELS[number][options.preset]
+        for number in sorted({number for number, _ in sources.values()})
+    }
+    settings = {"preset": options.preset}
+    settings |= {f"model-{number}": asdict(preset) for number, preset in chosen.items()}
+    cells = [
+        Cell(
+            {"family": family, "seed": seed},
+            row_and_film,
+            (number, chosen[number], source, seed, film(options.films, family, seed)),
+        )
+        for seed in range(options.seeds)
+        for family, (number, source) in sources.items()
+    ]
+    return fill(options.out, settings, cells, jobs=options.jobs)
+
+
+def film(folder: Path | None, family: str, seed: int) -> Path | None:
+    """Where the film of a cell goes: only first seeds have one."""
+    return folder / f"{family}.mp4" if folder is not None and seed == 0 else None
+
+
+def row_and_film(
+    number: int, preset: presets.Preset, source: str | Path, seed: int, path: Path | None
+) -> list[Row]:
+    """`cell`, with its film written to a file."""
+    row, video = cell(number, preset, source, seed)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, enlarged(video, 128), fps=15)
+    return [row]
 
 
 def own_families(options: argparse.Namespace) -> Iterator[tuple[str, tuple[int, Any]]]:
@@ -83,12 +97,14 @@ def own_families(options: argparse.Namespace) -> Iterator[tuple[str, tuple[int, 
     for name in options.family or known:
         if name not in known:
             raise ValueError(f"unknown family {name!r}: expected some of {', '.join(known)}")
-        yield name, (known[name], name)
+        if options.model is None or known[name] in options.model:
+            yield name, (known[name], name)
 
 
 def own_files(options: argparse.Namespace) -> list[tuple[str, tuple[int, Any]]]:
-    """Name -> (model, path) of the user's files."""
-    files = [(path.stem, (options.model, path)) for path in options.video]
+    """Name -> (model, path) of the user's files; Model-2 learns them unless --model says 1."""
+    number = 1 if options.model == [1] else 2
+    files = [(path.stem, (number, path)) for path in options.video]
     return files + ([(options.clips.name, (3, options.clips))] if options.clips else [])
 
 
@@ -115,7 +131,6 @@ def cell(
     halves = [video[:, :shown, :side, :side] for video in (real, new)]
     return {
         "model": f"model-{number}",
-        "seed": seed,
         "psnr": values["reconstruction_psnr"],
         "mean_psnr": values["mean_frame_psnr"],
         "temporal_variance": fidelity["temporal_variance_ratio"]["synthesis"],

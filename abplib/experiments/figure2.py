@@ -6,13 +6,12 @@ A linear dynamical system, frame-wise ABP with an autoregression, and Model-2 le
 and go on for several times its length. Every window of 16 frames is measured against the clip. A
 stretch of the real pattern that none of them saw is measured with them. Each seed is another clip,
 another training and another synthesis. The file is rewritten after each; the same command goes on
-where a run stopped.
+where a run stopped, and ``--jobs`` computes several at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from abplib import metrics, presets
 from abplib.abp import Settings, synthesise
 from abplib.baselines import Framewise, FramewiseSettings, LinearDynamics
 from abplib.data import patterns
-from abplib.experiments.record import environment, read_rows, write_json
+from abplib.experiments.record import Cell, fill, write_json
 from abplib.generators import Model2
 
 CLIP = 96  # frames that every method learns
@@ -220,10 +219,7 @@ def measure_seed(pattern: str, times: int, seed: int) -> list[dict[str, Any]]:
         video = learned.synthesise(CLIP * times, START + seed)
         new = yardstick.over_time(video)
         rows += [{"method": method, "radius": learned.radius, **row} for row in new]
-    return [
-        {"pattern": pattern, "seed": seed, **{k: rounded(v) for k, v in row.items()}}
-        for row in rows
-    ]
+    return [{k: rounded(v) for k, v in row.items()} for row in rows]
 
 
 def add_command(commands: Any) -> None:
@@ -235,6 +231,7 @@ def add_command(commands: Any) -> None:
     add("--pattern", nargs="+", default=["grid", "fire"], choices=families, metavar="NAME")
     add("--seeds", type=int, default=3, help="clips, each with trainings of its own (default 3)")
     add("--times", type=int, default=4, help="length, as a multiple of the clip's (default 4)")
+    add("--jobs", type=int, default=1, help="cells computed at once (default 1)")
     parser.set_defaults(run=run)
 
 
@@ -252,21 +249,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "model2": {name: mine for name, (mine, _) in MODEL2.differs_from_paper().items()},
         "framewise": asdict(FRAMEWISE),
     }
-    rows = read_rows(options.out, settings)
-    results: dict[str, Any] = {}
-    for seed in range(options.seeds):
-        for pattern in options.pattern:
-            if not any((r["pattern"], r["seed"]) == (pattern, seed) for r in rows):
-                began = time.perf_counter()
-                rows += measure_seed(pattern, options.times, seed)
-                print(f"{pattern}, seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
-            results = {
-                "settings": settings,
-                "environment": environment(),
-                "change": summary(rows, CLIP // 2),
-                "rows": rows,
-            }
-            write_json(options.out, results)
+    cells = [
+        Cell({"pattern": pattern, "seed": seed}, measure_seed, (pattern, options.times, seed))
+        for seed in range(options.seeds)
+        for pattern in options.pattern
+    ]
+    record = fill(options.out, settings, cells, jobs=options.jobs)
+    results = {**record, "change": summary(record["rows"], CLIP // 2)}
+    write_json(options.out, results)
     report(results["change"])
     return results
 

@@ -1,27 +1,28 @@
 """What each departure from the paper is worth: one option at a time back to the paper's value.
 
-python -m abplib.experiments options --model 2 --seconds 45 --out book/results/options.json
+python -m abplib.experiments options --seconds 45 --seeds 3 --out book/results/options.json
 
 Every row is a run of the preset with one option (or a few that belong together) as in section 4.1,
 and with as many iterations as the same seconds of processor time allow. The first row is the preset
-itself, the last one all of these options together. The file is rewritten after every row.
+itself, the last one all of these options together. The file is rewritten after every row; the same
+command goes on where a run stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from abplib import presets
 from abplib.experiments.families import cell, make_footage
-from abplib.experiments.record import environment, read_rows, write_json
+from abplib.experiments.record import Cell, Row, fill
 from abplib.langevin import DivergenceError
 
 TOGETHER: dict[str, tuple[str, ...]] = {
+    "no moment matching": ("moments",),
     "random start": ("components",),
     "standard prior": ("reach", "mixture"),
     "same padding": ("padding",),
@@ -34,6 +35,11 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "paper's learning rate": ("learning_rate", "decay"),
     "paper's latent": ("latent_channels",),
     "paper's second layer": ("time_kernel",),
+    "paper's width": ("width",),
+    "exact sum": ("frame_average",),
+    "likelihood of 1": ("likelihood",),
+    "paper's sigma": ("sigma",),
+    "paper's step": ("step_size",),
 }
 """Options that go back to the paper's value together, by the name of the row."""
 
@@ -49,30 +55,41 @@ def add_command(commands: Any) -> None:
     add("--preset", default="book", choices=tuple(presets.MODEL2), help="default: book")
     add("--seconds", type=float, default=45.0, help="of processor time a run (default 45)")
     add("--seeds", type=int, default=1, help="number of seeds, from 0 (default 1)")
+    add("--jobs", type=int, default=1, help="rows computed at once (default 1)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Fill the rows that the file does not hold yet; returns what the file holds."""
-    settings = {"preset": options.preset, "seconds": options.seconds}
-    rows = read_rows(options.out, settings)
-    done = {(row["model"], row["option"], row["seed"]) for row in rows}
-    for seed in range(options.seeds):
-        for model in options.model:
-            base = presets.MODELS[model][options.preset]
-            for name, preset in variants(base).items():
-                if (f"model-{model}", name, seed) in done:
-                    continue
-                try:
-                    preset = within(preset, SOURCES[model], seed, options.seconds)
-                    row, _ = cell(model, preset, SOURCES[model], seed)
-                except DivergenceError as error:  # a chain that diverges is a result, too
-                    row = {"model": f"model-{model}", "seed": seed, "diverged": str(error)}
-                rows.append({"option": name, "iterations": preset.iterations, **row})
-                print(json.dumps(rows[-1]), flush=True)
-                record = {"settings": settings, "environment": environment(), "rows": rows}
-                write_json(options.out, record)
-    return {"settings": settings, "rows": rows}
+    """Fill the rows that the file does not hold yet; returns what the file holds.
+
+    Raises:
+        ValueError: for a file made with other settings.
+    """
+    models = {number: presets.MODELS[number][options.preset] for number in options.model}
+    settings: dict[str, Any] = {"preset": options.preset, "seconds": options.seconds}
+    settings |= {f"model-{number}": asdict(preset) for number, preset in models.items()}
+    cells = [
+        Cell(
+            {"model": f"model-{number}", "option": name, "seed": seed},
+            option_row,
+            (number, preset, seed, options.seconds),
+        )
+        for seed in range(options.seeds)
+        for number, base in models.items()
+        for name, preset in variants(base).items()
+    ]
+    return fill(options.out, settings, cells, jobs=options.jobs)
+
+
+def option_row(number: int, preset: presets.Preset, seed: int, seconds: float) -> list[Row]:
+    """The row of one option; `diverged` in it says that a chain or the weights escaped."""
+    source = SOURCES[number]
+    try:
+        preset = within(preset, source, seed, seconds)
+        row, _ = cell(number, preset, source, seed)
+    except DivergenceError as error:  # that is a result, too
+        row = {"diverged": str(error)}
+    return [{**row, "iterations": preset.iterations}]
 
 
 def variants(preset: presets.Preset) -> dict[str, presets.Preset]:
@@ -102,13 +119,20 @@ def variants(preset: presets.Preset) -> dict[str, presets.Preset]:
 
 def within(preset: presets.Preset, source: str, seed: int, seconds: float) -> presets.Preset:
     """The preset with as many iterations as take so many seconds of processor time."""
-    trial = preset.start(make_footage(source, preset, seed).training, seed)
-    trial.iterate()
-    began = time.process_time()
-    trial.iterate()
-    count = 1
-    while time.process_time() - began < 0.04 * seconds:
+    footage = make_footage(source, preset, seed)
+
+    def cost(preset: presets.Preset) -> float:
+        """Seconds of an iteration, measured for a fiftieth of the time."""
+        trial = preset.start(footage.training, seed)
         trial.iterate()
-        count += 1
-    pace = (time.process_time() - began) / count
+        count, began = 0, time.process_time()
+        while not count or time.process_time() - began < 0.02 * seconds:
+            trial.iterate()
+            count += 1
+        return (time.process_time() - began) / count
+
+    pace = cost(replace(preset, moments=0.0))
+    if preset.moments:
+        late = cost(replace(preset, moments_from=0.0))
+        pace += (1 - preset.moments_from) * (late - pace)
     return replace(preset, iterations=max(2, round(seconds / pace)))

@@ -13,6 +13,7 @@ from torch import Tensor
 from abplib.abp import ABP, Settings
 from abplib.generators import Norm, Padding, SpatialTemporalGenerator
 from abplib.kernels import accelerate
+from abplib.moments import MomentMatching
 from abplib.posterior import View
 from abplib.priors import FittedPrior, Prior
 from abplib.starts import block_codes
@@ -35,6 +36,9 @@ class Preset(ABC):
         frame_average: divide the squared error by the number of frames, instead of the exact sum.
         likelihood: multiplies the weight of the squared error; 1 is eq. 2 at this sigma.
         sigma: noise standard deviation, in pixel units.
+        moments: weight of moment matching on fresh draws (`abplib.moments`) in the learning
+            step; 0: none.
+        moments_from: fraction of the iterations after which moment matching sets in.
         components: start the chains at principal components (`abplib.starts`), not at the prior.
         reach: synthesise from a Gaussian fitted to the inferred latents, with covariances up to
             this many latent steps (`abplib.priors`); None: from N(0, I).
@@ -53,6 +57,8 @@ class Preset(ABC):
     frame_average: bool = False
     likelihood: float = 1.0
     sigma: float = 1.0
+    moments: float = 0.0
+    moments_from: float = 0.5
     components: bool = False
     reach: int | None = None
     iterations: int = 500
@@ -113,7 +119,22 @@ class Preset(ABC):
         latents: Tensor | Sequence[int] = network.latent_shape(*data.shape[2:])
         if self.components:
             latents = self._codes(data.cpu(), network, seed).to(data.device)
-        return ABP([view], latents, self.settings(), seed=seed)
+        extra = self._moments(network, data, seed) if self.moments else None
+        return ABP([view], latents, self.settings(), seed=seed, extra=extra)
+
+    def _moments(
+        self, network: SpatialTemporalGenerator, data: Tensor, seed: int
+    ) -> MomentMatching:
+        """Moment matching at the scale of the learning step's squared error."""
+        return MomentMatching(
+            network,
+            data,
+            network.latent_shape(*data.shape[2:]),
+            weight=self.moments * self.weight / self.sigma**2,
+            in_space=network.stationary_in_space,
+            first=round(self.moments_from * self.iterations),
+            seed=seed,
+        )
 
     def prior(self, run: ABP) -> Prior | None:
         """What `abplib.synthesise` draws from after a run of this preset; None: N(0, I)."""

@@ -66,6 +66,25 @@ def test_own_files(tmp_path):
     assert (row["family"], row["model"]) == ("blaze", "model-2")
 
 
+def test_jobs_give_the_same_rows_and_films(tmp_path):
+    """Each cell's preset is in its arguments, so that other processes learn by the same one."""
+    here, there = (tmp_path / name for name in ("here.json", "there.json"))
+    tiny = ("--family", "fire", "light", "--model", "2", "--films", str(tmp_path / "films"))
+    assert command(there, *tiny, "--jobs", "2") == 0
+    assert command(here, *tiny) == 0
+    names = [row["family"] for row in rows(there)]
+    assert names == [row["family"] for row in rows(here)] == ["fire", "light"]
+    for a, b in zip(rows(here), rows(there), strict=True):
+        assert a | {"seconds": 0} == b | {"seconds": 0}
+    assert {f.name for f in (tmp_path / "films").iterdir()} == {"fire.mp4", "light.mp4"}
+
+
+def test_model_chooses_the_families(tmp_path):
+    out = tmp_path / "model1.json"
+    assert command(out, "--model", "1", "--family", "ocean", "fire") == 0
+    assert [row["family"] for row in rows(out)] == ["ocean"]
+
+
 def test_errors(tmp_path, capsys):
     assert command(tmp_path / "a.json", "--family", "lava") == 2
     assert "unknown family 'lava'" in capsys.readouterr().err

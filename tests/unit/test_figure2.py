@@ -137,7 +137,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(out: Path, **more: object) -> argparse.Namespace:
-    base = {"pattern": ["fire"], "out": out, "seeds": 1, "times": 1}
+    base = {"pattern": ["fire"], "out": out, "seeds": 1, "times": 1, "jobs": 1}
     return argparse.Namespace(**{**base, **more})
 
 

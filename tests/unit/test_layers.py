@@ -22,11 +22,12 @@ ALLOWED: dict[str, set[str]] = {
     "show": set(),  # knows no model
     "checkpoint": set(),  # a run's state, whatever it holds
     "kernels": set(),  # knows generators by their layers' types in torch
+    "moments": set(),  # tensors and callables only
     "priors": set(),  # tensors only
     "starts": set(),  # tensors only
     "recover": {"posterior", "langevin"},
     "abp": {"posterior", "langevin", "priors"},
-    "presets": {"generators", "kernels", "posterior", "abp", "data", "priors", "starts"},
+    "presets": {"generators", "kernels", "moments", "posterior", "abp", "data", "priors", "starts"},
     "inference_nets": {"generators"},
     "dreams": {"posterior", "masks"},
     "li_abp": {"abp", "dreams", "inference_nets", "posterior", "recover"},

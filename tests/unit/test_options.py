@@ -38,5 +38,5 @@ def test_rows_are_written_and_not_run_again(tmp_path, monkeypatch):
     record = json.loads(out.read_text())
     assert [row["option"] for row in record["rows"]] == ["the preset", "batch", "all of these"]
     assert all(row["iterations"] >= 2 for row in record["rows"])
-    assert main(command) == 0
-    assert json.loads(out.read_text()) == record
+    assert main(command) == 0  # nothing is left to do
+    assert json.loads(out.read_text())["rows"] == record["rows"]
