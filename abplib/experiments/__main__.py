@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from abplib.experiments import families, figure2, options, synthesis
+from abplib.experiments import actions, families, figure2, options, synthesis
 from abplib.experiments.record import FailedCellsError
 from abplib.langevin import DivergenceError
 
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     synthesis.add_command(commands)
     families.add_command(commands)
     options.add_command(commands)
+    actions.add_command(commands)
     figure2.add_command(commands)
     chosen = parser.parse_args(arguments)
     try:
