@@ -89,6 +89,20 @@ class Encoder(nn.Module):
         """
         return self.layers(self.prepare(video, observed))
 
+    @torch.no_grad()
+    def start_at_scale(self, video: Tensor, observed: Tensor | None = None) -> None:
+        """Scale the last layer's first weights so that the guesses have the prior's rms of 1.
+
+        A generator with a normalisation bends sharply where all latents are near zero, which is
+        where a new network's guesses lie. An option, to be declared where it is used.
+
+        Args:
+            video, observed: see `forward`; the guesses of these videos together get an rms of 1.
+        """
+        made = self.layers(self.prepare(video, observed))
+        head: Any = [m for m in self.layers if hasattr(m, "weight")][-1]
+        head.weight /= made.square().mean().sqrt().clamp(min=1e-6)
+
     def prepare(self, video: Tensor, observed: Tensor | None = None) -> Tensor:
         """What the first layer sees: centred, hidden pixels zero, the mask as a channel if any."""
         x = video - self.centre

@@ -36,6 +36,8 @@ class LearnedInit:
             `abplib.dreams.latents`), not of the prior alone.
         persistent: start each chain at the better of f(I; V) and where the chain stood, by energy.
         teach: let the chains teach too: f also learns (Z_i, I_i) of the training videos.
+        warm_up: fraction of the iterations in which chains go on from where they stood, as without
+            f, while f already learns from dreams.
     """
 
     learning_rate: float | None = None
@@ -45,10 +47,13 @@ class LearnedInit:
     near: bool = False
     persistent: bool = False
     teach: bool = False
+    warm_up: float = 0.0
 
     def __post_init__(self) -> None:
         if self.dreams is not None and self.dreams < 1:
             raise ValueError(f"dreams is {self.dreams}; expected at least 1, or None")
+        if not 0 <= self.warm_up <= 1:
+            raise ValueError(f"warm_up is {self.warm_up}; expected a fraction, from 0 to 1")
 
 
 @dataclass
@@ -113,6 +118,8 @@ class LearnedInitABP(ABP):
 
     def infer(self, index: Tensor) -> Tensor:
         """Inferential step (line 4) from f(I; V); see `ABP.infer`."""
+        if self.iteration < self.learned.warm_up * self.settings.iterations:
+            return super().infer(index)
         view = self.views[0].select(index)
         start = self.initialise(view.data, view.observed)
         if self.learned.persistent:
@@ -153,16 +160,21 @@ class LearnedInitABP(ABP):
         self.network_optimizer.step()
         return float(error.detach())
 
-    def iterate(self) -> dict[str, float]:
-        """One iteration of Algorithm 1 with its optional parts on the next batch."""
-        record = super().iterate()
-        record["initialiser"] = self.learn_initialiser(self._last)
-        return record
-
     def learn(self, z: Tensor, index: Tensor) -> float:
-        """Learning step (line 5); see `ABP.learn`."""
-        self._last = index
-        return super().learn(z, index)
+        """Learning step (line 5), W's and then V's; see `ABP.learn`."""
+        error = super().learn(z, index)
+        self._latest = self.learn_initialiser(index)
+        return error
+
+    def iterate(self) -> dict[str, float]:
+        """One iteration of Algorithm 1 with its optional parts on the next batch.
+
+        Returns:
+            As `ABP.iterate`, and `initialiser`: R(V) as `learn_initialiser` returns it.
+        """
+        record = super().iterate()
+        record["initialiser"] = self._latest
+        return record
 
     def impute(
         self,

@@ -59,7 +59,12 @@ class Amortised(ABC):
         self.order = torch.Generator().manual_seed(self.seed)
         first = self.view.select(torch.arange(min(2, self.n), device=self.view.data.device))
         with torch.no_grad(), frozen(self.generator, self._network):
-            mean, _ = self._network(first.data, first.observed)
+            made = self._network(first.data, first.observed)
+            if isinstance(made, Tensor):
+                raise ValueError(
+                    "the network returns one tensor; expected a mean and a log-variance"
+                )
+            mean = made[0]
             if mean.shape[1:] != tuple(self.latent_shape):
                 raise ValueError(
                     f"the network makes {tuple(mean.shape[1:])} of a video, the latent is "
