@@ -6,7 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from abplib.experiments import actions, families, figure2, options, synthesis
+from abplib.experiments import (
+    actions,
+    families,
+    figure2,
+    interpolation,
+    options,
+    recovery,
+    synthesis,
+)
 from abplib.experiments.record import FailedCellsError
 from abplib.langevin import DivergenceError
 
@@ -24,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_command(commands)
     actions.add_command(commands)
     figure2.add_command(commands)
+    interpolation.add_command(commands)
+    recovery.add_command(commands)
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)

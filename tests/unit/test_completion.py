@@ -1,4 +1,4 @@
-"""What completes a generated video: the generator where it moves, interpolation where it does not."""
+"""The generator where a video moves, linear interpolation in time where it stands still."""
 
 import math
 
