@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from abplib.generators import AudioGenerator, BatchNorm, LinearGenerator, Norm
 
@@ -151,6 +152,29 @@ class GaussianEncoder(Encoder):
         return mean, LARGEST_LOG_VARIANCE * torch.tanh(raw / LARGEST_LOG_VARIANCE)
 
 
+class SamePlane(nn.Conv3d):
+    """A convolution of stride 1 that leaves out the taps that meet nothing but padding.
+
+    On a plane of 2 x 2 a kernel of 7 x 7 with "same" padding has 9 of its 49 taps in use. The
+    parameters and the result are those of `nn.Conv3d`.
+
+    >>> x, layer = torch.ones(1, 2, 1, 2, 2), SamePlane(2, 3, (1, 7, 7), padding=(0, 3, 3))
+    >>> torch.allclose(layer(x), nn.Conv3d.forward(layer, x), atol=1e-6)
+    True
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, H, W) to (N, C', T', H', W'), as `nn.Conv3d`."""
+        weight, padding = self.weight, []
+        axes = zip(self.kernel_size, self.padding, x.shape[2:], strict=True)
+        for axis, (size, pad, there) in enumerate(axes, start=2):
+            assert isinstance(pad, int)  # numbers, not "same"
+            idle = max(0, pad - there + 1) if size == 2 * pad + 1 else 0
+            weight = weight.narrow(axis, idle, size - 2 * idle)
+            padding.append(pad - idle)
+        return F.conv3d(x, weight, self.bias, 1, padding)
+
+
 def mirror(
     generator: nn.Module, outputs: int, mask_channel: bool, norm: Norm, slope: float
 ) -> nn.Sequential:
@@ -208,6 +232,8 @@ def _convolution(
 ) -> nn.Module:
     """The mirror of one deconvolution, with He's variance for its first weights."""
     convolution: Any = CONVOLUTIONS[kind][0]
+    if convolution is nn.Conv3d and set(deconv.stride) == {1}:
+        convolution = SamePlane
     made = convolution(inputs, makes, deconv.kernel_size, deconv.stride, padding, bias=bias)
     fan_in = inputs * math.prod(deconv.kernel_size)
     nn.init.normal_(made.weight, 0.0, math.sqrt(2 / ((1 + slope**2) * fan_in)))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from abplib.generators import AudioGenerator, LinearGenerator, Model1, Model2, Model3
-from abplib.inference_nets import Encoder, GaussianEncoder
+from abplib.inference_nets import Encoder, GaussianEncoder, SamePlane
 from abplib.kernels import accelerate
 
 SMALL = {"width": 1 / 32}
@@ -85,6 +85,20 @@ def test_the_linear_mirror_can_be_the_exact_posterior_mean():
     torch.testing.assert_close(encoder(x), expected)
     seen = torch.rand(5, 6) > 0.5
     assert Encoder(LinearGenerator(loading), mask_channel=True)(x, seen).shape == (5, 2)
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 2, 3), (2, 4, 4), (3, 8, 2)])
+@pytest.mark.parametrize(("kernel", "padding"), [((1, 7, 7), (0, 3, 3)), ((3, 7, 7), (2, 3, 3))])
+def test_idle_taps_change_nothing(size, kernel, padding):
+    layer = SamePlane(2, 3, kernel, 1, padding).double()
+    x = torch.randn(2, 2, *size, dtype=torch.float64, requires_grad=True)
+    results = []
+    for forward in (layer.forward, lambda x: nn.Conv3d.forward(layer, x)):
+        made = forward(x)
+        wanted = [x, *layer.parameters()]
+        results.append([made, *torch.autograd.grad(made.square().sum(), wanted)])
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain)
 
 
 def test_weights_follow_the_seed_alone():
