@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,22 @@ class Settings:
         return self.learning_rate * (0.05 + 0.95 * left)
 
 
+class Extra(Protocol):
+    """A term beside eq. 5 in the learning step's loss, for instance `abplib.moments`."""
+
+    def __call__(self, iteration: int, latents: Tensor) -> Tensor:
+        """The term, a scalar, at an iteration and with the latents of all examples."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, so that a restored run goes on exactly as it would have."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a `state`."""
+        ...
+
+
 @dataclass
 class ABP:
     """A run of Algorithm 1 on one or more views that share their latents.
@@ -76,9 +92,8 @@ class ABP:
         settings: see `Settings`.
         seed: of the chains and of the order of the examples. Weights are seeded by whoever
             builds the generator.
-        extra: a term that the learning step adds to its loss, called with the number of the
-            iteration. It must depend on that and on the weights alone, or a run that is stopped
-            and restored goes on differently. None, as in the paper: nothing is added.
+        extra: a term that the learning step adds to its loss; see `Extra`. None, as in the paper:
+            nothing is added.
 
     Raises:
         ValueError: if views differ in N, or the latent does not fit the generator.
@@ -93,7 +108,7 @@ class ABP:
     latents: Tensor | Sequence[int]
     settings: Settings = field(default_factory=Settings)
     seed: int = 0
-    extra: Callable[[int], Tensor] | None = None
+    extra: Extra | None = None
 
     def __post_init__(self) -> None:
         counts = {len(view.data) for view in self.views}
@@ -182,7 +197,7 @@ class ABP:
             loss = loss + (view.weight / (2 * view.sigma**2) * squared).mean()
             error += float(squared.detach().sum()) / observed_pixels(view) / len(self.views)
         if self.extra is not None:
-            loss = loss + self.extra(self.iteration)
+            loss = loss + self.extra(self.iteration, self.z)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate(self.iteration)
         self.optimizer.zero_grad(set_to_none=True)
@@ -262,6 +277,7 @@ class ABP:
             "waiting": list(self.waiting),
             "iteration": self.iteration,
             "history": list(self.history),
+            "extra": {} if self.extra is None else self.extra.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -287,6 +303,8 @@ class ABP:
         self.waiting = list(state["waiting"])
         self.iteration = int(state["iteration"])
         self.history = list(state["history"])
+        if self.extra is not None:
+            self.extra.restore(state["extra"])
 
     def _modules(self) -> list[nn.Module]:
         return [v.generator for v in self.views if isinstance(v.generator, nn.Module)]

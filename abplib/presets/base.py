@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,8 +36,8 @@ class Preset(ABC):
         frame_average: divide the squared error by the number of frames, instead of the exact sum.
         likelihood: multiplies the weight of the squared error; 1 is eq. 2 at this sigma.
         sigma: noise standard deviation, in pixel units.
-        moments: weight of moment matching on fresh draws (`abplib.moments`) in the learning
-            step; 0: none.
+        moments: weight of moment matching in the learning step (`abplib.moments`), on as many
+            fresh draws as there are training videos in an iteration; 0: none.
         moments_from: fraction of the iterations after which moment matching sets in.
         components: start the chains at principal components (`abplib.starts`), not at the prior.
         reach: synthesise from a Gaussian fitted to the inferred latents, with covariances up to
@@ -46,6 +46,7 @@ class Preset(ABC):
             `abplib.abp.Settings`.
     """
 
+    many_clips: ClassVar[bool] = False
     frames: int = 64
     size: int = 64
     latent_channels: int = 20
@@ -131,17 +132,23 @@ class Preset(ABC):
             data,
             network.latent_shape(*data.shape[2:]),
             weight=self.moments * self.weight / self.sigma**2,
+            draws=self.batch_size or len(data),
             in_space=network.stationary_in_space,
+            own_mean=self.many_clips,
             first=round(self.moments_from * self.iterations),
+            fit=lambda latents: self.fitted(latents, network),
             seed=seed,
         )
 
     def prior(self, run: ABP) -> Prior | None:
         """What `abplib.synthesise` draws from after a run of this preset; None: N(0, I)."""
+        return self.fitted(run.z, run.views[0].generator)
+
+    def fitted(self, latents: Tensor, network: Any) -> Prior | None:
+        """The law of fresh draws, fitted to inferred latents (N, d, ...); None: N(0, I)."""
         if self.reach is None:
             return None
-        margin = getattr(run.views[0].generator, "margin", 0) // 2
-        return FittedPrior.fit(run.z, self.reach, margin)
+        return FittedPrior.fit(latents, self.reach, getattr(network, "margin", 0) // 2)
 
     @abstractmethod
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:

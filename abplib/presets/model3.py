@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from abplib.abp import ABP
 from abplib.generators import Model3, SpatialTemporalGenerator
 from abplib.presets.base import Preset
 from abplib.priors import MixturePrior, Prior
@@ -28,14 +28,15 @@ class Model3Preset(Preset):
     {}
     """
 
+    many_clips: ClassVar[bool] = True
     frames: int = 32
     mixture: int = 0
 
-    def prior(self, run: ABP) -> Prior | None:
-        """See `Preset.prior`."""
+    def fitted(self, latents: Tensor, network: Any) -> Prior | None:
+        """See `Preset.fitted`."""
         if self.mixture:
-            return MixturePrior.fit(run.z, min(self.mixture, run.n // 2))
-        return super().prior(run)
+            return MixturePrior.fit(latents, min(self.mixture, len(latents) // 2))
+        return super().fitted(latents, network)
 
     def training_videos(self, video: Tensor, seed: int = 0) -> Tensor:
         """The clips themselves.

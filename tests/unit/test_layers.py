@@ -22,10 +22,13 @@ ALLOWED: dict[str, set[str]] = {
     "show": set(),  # knows no model
     "checkpoint": set(),  # a run's state, whatever it holds
     "kernels": set(),  # knows generators by their layers' types in torch
-    "moments": set(),  # tensors and callables only
+    "moments": {"priors"},  # tensors and callables only
     "priors": set(),  # tensors only
     "starts": set(),  # tensors only
     "recover": {"posterior", "langevin"},
+    "spectra": set(),  # tensors only
+    "lips": set(),  # tensors only
+    "multimodal": {"generators", "kernels", "posterior", "langevin", "abp", "starts", "spectra"},
     "abp": {"posterior", "langevin", "priors"},
     "presets": {"generators", "kernels", "moments", "posterior", "abp", "data", "priors", "starts"},
     "inference_nets": {"generators"},
