@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abplib.baselines.cca import CCA
 from abplib.baselines.framewise import Framewise, FramewiseSettings, VectorAutoregression
 from abplib.baselines.gan import GAN, Discriminator, GANSettings
 from abplib.baselines.heat_diffusion import heat_diffusion
@@ -9,6 +10,7 @@ from abplib.baselines.interpolation import linear_in_time, mean_frame, nearest_c
 from abplib.baselines.linear_dynamics import LinearDynamics
 
 __all__ = [
+    "CCA",
     "GAN",
     "Discriminator",
     "Framewise",

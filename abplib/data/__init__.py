@@ -3,6 +3,7 @@
 from abplib.data.clips import Clip, load, split
 from abplib.data.datasets import dyntex, folder, moving_mnist, oulu_vs, weizmann
 from abplib.data.download import fetch, fetch_url, sha256_of
+from abplib.data.talking import load_speakers, read_sound, talking_face
 
 __all__ = [
     "Clip",
@@ -11,9 +12,12 @@ __all__ = [
     "fetch_url",
     "folder",
     "load",
+    "load_speakers",
     "moving_mnist",
     "oulu_vs",
+    "read_sound",
     "sha256_of",
     "split",
+    "talking_face",
     "weizmann",
 ]

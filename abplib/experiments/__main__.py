@@ -11,6 +11,7 @@ from abplib.experiments import (
     families,
     figure2,
     interpolation,
+    multimodal,
     options,
     recovery,
     synthesis,
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figure2.add_command(commands)
     interpolation.add_command(commands)
     recovery.add_command(commands)
+    multimodal.add_command(commands)
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)

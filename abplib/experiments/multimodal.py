@@ -1,0 +1,275 @@
+"""Table 4 (section 3.5): the mouth from the sound, and the sound from the mouth.
+
+python -m abplib.experiments multimodal --preset book --seeds 3 --out book/results/multimodal.json
+
+Ten speakers are learned from, three others are tested on; all say ten phrases, five times each.
+Every seed has speakers of its own. With --clips the speakers are those of a folder (see
+`abplib.data.talking.load_speakers`), the last three by number are tested on, and the lips' true
+opening is the one seen in the true pictures.
+
+Methods, each given the training clips and one view of the new ones:
+
+* ABP: the preset (`abplib.multimodal.PRESETS`);
+* ABP, waveform: the same preset with the sound as samples, as the paper has it, and one draw;
+* CCA: canonical correlations between videos and waveforms, numbers of components chosen on one of
+  the training speakers;
+* CCA, spectrum: the same with levels of the spectrum instead of samples; sound is made from
+  predicted levels by Griffin and Lim's method;
+* nearest neighbour: the training clip nearest in the given view (videos as prepared for ABP, sounds
+  by their spectrum), its other view returned;
+* mean: the mean of the training clips; silence: no sound at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from abplib.baselines.cca import CCA, tuned
+from abplib.data import speech, talking
+from abplib.data.speech import Spoken
+from abplib.experiments.record import Cell, fill
+from abplib.lips import lip_correlation, lip_opening
+from abplib.multimodal import PRESETS, MultimodalPreset
+from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance
+
+TRAINING, NEW = 10, 3  # speakers
+FIRST = 10_000  # seed of the first speaker; presets were chosen on others
+SPREAD = 100  # from the speakers of one seed to those of the next
+
+VIDEO, SOUND = "V->A", "A->V"
+PAPER: dict[str, dict[str, tuple[float, ...]]] = {
+    VIDEO: {
+        "CCA": (0.1779, 0.1828, 0.1878, 0.1894, 0.1870, 0.1889, 0.1943, 0.1842, 0.1818, 0.1821),
+        "ABP": (0.0179, 0.0243, 0.0199, 0.0379, 0.0210, 0.0184, 0.0306, 0.0164, 0.0301, 0.0348),
+    },
+    SOUND: {
+        "CCA": (0.4269, 0.4468, 0.4326, 0.6225, 0.4549, 0.4811, 0.5945, 0.4472, 0.6044, 0.5892),
+        "ABP": (0.1771, 0.1860, 0.1758, 0.1735, 0.1791, 0.1747, 0.1788, 0.1713, 0.1846, 0.1743),
+    },
+}
+"""The paper's Table 4: mean absolute error of each phrase, in the order of `PHRASES`."""
+
+
+def speakers_of(seed: int) -> tuple[list[int], list[int]]:
+    """Seeds of the training speakers and of the new ones.
+
+    >>> speakers_of(1)[1]
+    [10110, 10111, 10112]
+    """
+    first = FIRST + SPREAD * seed
+    return list(range(first, first + TRAINING)), list(
+        range(first + TRAINING, first + TRAINING + NEW)
+    )
+
+
+@lru_cache(maxsize=1)
+def clips_of(
+    preset: MultimodalPreset, seed: int, takes: int, folder: str | None
+) -> tuple[Spoken, Spoken]:
+    """The training clips and the new ones."""
+    frames, size, rate = preset.frames, preset.size, preset.rate
+    if folder is None:
+        made = [
+            speech.dataset(who, takes=takes, frames=frames, size=size, rate=rate)
+            for who in speakers_of(seed)
+        ]
+        return made[0], made[1]
+    every = talking.load_speakers(folder, frames=frames, size=size, rate=rate)
+    who = every.speakers.unique()
+    if len(who) <= NEW:
+        raise ValueError(f"{folder} holds {len(who)} speakers; expected more than {NEW}")
+    new_ones = torch.isin(every.speakers, who[-NEW:])
+    return every.select(~new_ones), every.select(new_ones)
+
+
+class Predictions:
+    """What each method predicts for the new clips.
+
+    Args:
+        preset: of ABP, and of the size of the clips.
+        training, new: the clips.
+        seed: of ABP's weights and chains.
+    """
+
+    def __init__(
+        self, preset: MultimodalPreset, training: Spoken, new: Spoken, seed: int = 0
+    ) -> None:
+        self.preset, self.training, self.new, self.seed = preset, training, new, seed
+        self.spectrum = LogSpectrum(preset.window, preset.hop)
+        self.face = preset.face(training.videos)
+        self.validation = training.speakers == training.speakers[-1]
+
+    def motion(self, clips: Spoken) -> Tensor:
+        """Videos as ABP gets them."""
+        return self.preset.moving(clips.videos)
+
+    def levels(self, clips: Spoken) -> Tensor:
+        """Levels of the sounds' spectra."""
+        return self.spectrum(clips.sounds)
+
+    def whole(self, motion: Tensor) -> Tensor:
+        """Videos from what ABP's generator would make."""
+        return (motion + self.face).clamp(-1, 1)
+
+    def abp(self, preset: MultimodalPreset) -> tuple[Tensor, Tensor]:
+        """Sounds and videos by a preset."""
+        learned = preset.start(self.training.videos, self.training.sounds, self.seed)
+        learned.run.fit(progress=False)
+        return learned.hear(self.new.videos, self.seed), learned.see(self.new.sounds, self.seed)
+
+    def waveform(self) -> tuple[Tensor, Tensor]:
+        """The preset with the paper's view of the sound."""
+        return self.abp(replace(self.preset, spectral=False, draws=1))
+
+    def cca(self, listen: Callable[[Spoken], Tensor]) -> tuple[Tensor, Tensor]:
+        """Both directions, with the sound as `listen` hands it over."""
+        here, there = (self.motion(self.training), listen(self.training)), self.validation
+        heard: CCA = tuned(*here, there)
+        seen: CCA = tuned(here[1], here[0], there)
+        return heard.predict(self.motion(self.new)), self.whole(seen.predict(listen(self.new)))
+
+    def cca_spectrum(self) -> tuple[Tensor, Tensor]:
+        """CCA between videos and levels."""
+        levels, videos = self.cca(self.levels)
+        return griffin_lim(levels, self.spectrum, self.preset.rate), videos
+
+    def nearest(self) -> tuple[Tensor, Tensor]:
+        """The other view of the nearest training clip."""
+        found = []
+        for given in (self.motion, self.levels):
+            known, new = (given(clips).flatten(1) for clips in (self.training, self.new))
+            found.append(torch.cdist(new, known).argmin(1))
+        videos = self.motion(self.training)[found[1]]
+        return self.training.sounds[found[0]], self.whole(videos)
+
+    def mean(self) -> tuple[Tensor, Tensor]:
+        """The mean training clip."""
+        sounds, videos = self.training.sounds.mean(0), self.training.videos.mean(0)
+        return sounds.expand_as(self.new.sounds), videos.expand_as(self.new.videos).contiguous()
+
+    def silence(self) -> tuple[Tensor, None]:
+        """No sound."""
+        return torch.zeros_like(self.new.sounds), None
+
+
+METHODS: dict[str, Callable[[Predictions], tuple[Tensor, Tensor | None]]] = {
+    "ABP": lambda p: p.abp(p.preset),
+    "ABP, waveform": Predictions.waveform,
+    "CCA": lambda p: p.cca(lambda clips: clips.sounds),
+    "CCA, spectrum": Predictions.cca_spectrum,
+    "nearest neighbour": Predictions.nearest,
+    "mean": Predictions.mean,
+    "silence": Predictions.silence,
+}
+"""The methods by name; each gives sounds and videos of the new clips."""
+
+
+def measure(
+    preset: MultimodalPreset, method: str, seed: int, takes: int = 5, folder: str | None = None
+) -> list[dict[str, Any]]:
+    """Rows of one method and seed: both directions, a row a phrase."""
+    training, new = clips_of(preset, seed, takes, folder)
+    sounds, videos = METHODS[method](Predictions(preset, training, new, seed))
+    errors = (sounds - new.sounds).abs().mean((1, 2))
+    distances = log_spectral_distance(sounds, new.sounds, preset.rate)
+    rows = []
+    for number, phrase in enumerate(speech.PHRASES):
+        said = new.phrases == number
+        if said.any():
+            row = {"direction": VIDEO, "phrase": phrase, "error": _rounded(errors[said])}
+            rows.append({**row, "log_spectral_distance": _rounded(distances[said])})
+    if videos is None:
+        return rows
+    errors = (videos - new.videos).abs().mean((1, 2, 3, 4))
+    opening = lip_opening(new.videos) if new.opening is None else new.opening
+    lips = lip_correlation(videos, opening)
+    for number, phrase in enumerate(speech.PHRASES):
+        said = new.phrases == number
+        if said.any():
+            row = {"direction": SOUND, "phrase": phrase, "error": _rounded(errors[said])}
+            rows.append({**row, "lip_correlation": _rounded(lips[said])})
+    return rows
+
+
+def _rounded(values: Tensor) -> float:
+    """The mean to four significant digits."""
+    return float(f"{float(values.mean()):.4g}")
+
+
+def add_command(commands: Any) -> None:
+    """Add ``multimodal`` to the subcommands of an argument parser."""
+    parser = commands.add_parser("multimodal", help="the mouth from the sound, and back (Table 4)")
+    add = parser.add_argument
+    add("--out", required=True, type=Path, help="JSON file of the results")
+    add("--preset", default="book", choices=tuple(PRESETS), help="default: book")
+    add("--seeds", type=int, default=3, help="number of seeds, from 0 (default 3)")
+    add("--takes", type=int, default=5, help="repetitions of each phrase (default 5)")
+    add("--clips", help="folder of talking faces, instead of clips made here")
+    add("--methods", nargs="+", default=list(METHODS), choices=tuple(METHODS), metavar="NAME")
+    add("--jobs", type=int, default=1, help="cells at once, each on one core (default 1)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Fill the cells that the file does not hold yet; returns what it holds.
+
+    Raises:
+        ValueError: for no seed, and a file made with other settings.
+    """
+    if options.seeds < 1:
+        raise ValueError(f"--seeds is {options.seeds}; expected 1 or more")
+    preset = PRESETS[options.preset]
+    settings = {
+        "preset": options.preset,
+        "takes": options.takes,
+        "clips": Path(options.clips).name if options.clips else None,
+        "training_speakers": TRAINING,
+        "new_speakers": NEW,
+        "values": asdict(preset),
+    }
+    cells = [
+        Cell(
+            {"method": method, "seed": seed},
+            measure,
+            (preset, method, seed, options.takes, options.clips),
+        )
+        for seed in range(options.seeds)
+        for method in options.methods
+    ]
+    record = fill(options.out, settings, cells, jobs=options.jobs)
+    report(record["rows"])
+    return record
+
+
+def averages(rows: list[dict[str, Any]], direction: str) -> dict[str, dict[str, float]]:
+    """Means over phrases and seeds: method -> measure -> value.
+
+    >>> row = {"direction": "V->A", "method": "mean", "error": 0.5, "log_spectral_distance": 9.0}
+    >>> averages([row], "V->A")
+    {'mean': {'error': 0.5, 'log_spectral_distance': 9.0}}
+    """
+    table: dict[str, dict[str, float]] = {}
+    other = "log_spectral_distance" if direction == VIDEO else "lip_correlation"
+    mine = [row for row in rows if row["direction"] == direction]
+    for method in dict.fromkeys(row["method"] for row in mine):
+        own = [row for row in mine if row["method"] == method]
+        table[method] = {
+            name: sum(row[name] for row in own) / len(own) for name in ("error", other)
+        }
+    return table
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print the means of every method."""
+    for direction in (VIDEO, SOUND):
+        for method, values in averages(rows, direction).items():
+            told = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"{direction} {method}: {told}")
