@@ -57,11 +57,6 @@ def start(clip: Tensor, observed: Tensor, preset: Model2Preset, seed: int = 0) -
     return ABP([_view(network, clip, observed, preset)], latents, preset.settings(), seed=seed)
 
 
-def show_more(run: ABP, clip: Tensor, observed: Tensor, preset: Model2Preset) -> None:
-    """Let a run go on with another mask of the same clip."""
-    run.views = [_view(run.views[0].generator, clip, observed, preset)]
-
-
 def _view(
     network: Callable[[Tensor], Tensor], clip: Tensor, observed: Tensor, preset: Model2Preset
 ) -> View:
@@ -117,26 +112,28 @@ class Overlay:
 
 
 def learn(
-    run: ABP, clip: Tensor, observed: Tensor, preset: Model2Preset, until: int, keep: float = 0.4
+    run: ABP, clip: Tensor, observed: Tensor, preset: Model2Preset, keep: float = 0.4
 ) -> Recovery:
-    """Iterate a run until an iteration, and average over the last of them.
+    """Iterate a run to its end, and average over the last iterations.
 
     Args:
         run: from `start`.
         clip: what the run sees.
         observed: of the clip.
         preset: of the run.
-        until: iteration to stop at.
-        keep: share of the iterations of this call, the last ones, that are averaged over. Chains
-            and weights both move meanwhile.
+        keep: share of the iterations, the last ones, that are averaged over. Chains and weights
+            both move meanwhile.
     """
-    overlay, begin = Overlay(clip, observed, preset), run.iteration
-    kept = max(1, round(keep * (until - begin)))
+    overlay, last = Overlay(clip, observed, preset), run.settings.iterations
+    kept = max(1, round(keep * last))
     every = max(1, kept // LOOKS)
-    while run.iteration < until:
-        run.iterate()
-        if until - run.iteration < kept and (until - run.iteration) % every == 0:
+
+    def look(run: ABP) -> None:
+        left = last - run.iteration
+        if left < kept and left % every == 0:
             overlay.add(run.reconstruct()[0])
+
+    run.fit(progress=False, callback=look)
     return overlay.recovery(run)
 
 

@@ -14,7 +14,8 @@ training and, for the random places, another mask. Methods, by their names in th
 * ``ABP + average``: the same run, averaged over windows and the last iterations.
 * ``ABP + residual``: with linear interpolation of what the generator leaves over (a = 1 of
   `abplib.recover.add_residual`); ``ABP + linear``: with the share a that serves best in gaps that
-  were cut into observed frames, and hidden from the run until late.
+  are cut into observed frames. A shorter pilot run, which does not see them, tells; it also tells
+  how wide intervals have to be. Its time and its updates count.
 * ``LHD``, ``linear``, ``mean frame``: see `abplib.baselines`. ``LHD, mean start`` differs in where
   it begins.
 
@@ -26,7 +27,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -207,19 +208,17 @@ def learn_windows(clip: Tensor, observed: Tensor, recipe: Recipe, seed: int = 0)
         seed: of weights, chains and the gaps of our own.
     """
     began = time.perf_counter()
-    preset, total = recipe.windows, recipe.windows.iterations
-    asked = gaps.gaps_alike(observed, seed)
-    first = observed & ~asked
-    run = gaps.start(clip, first, preset, seed)
-    average = gaps.learn(run, clip, first, preset, round(recipe.reveal * total))
-    share = gaps.fitted_share(average, clip, first, asked)
+    preset, asked = recipe.windows, gaps.gaps_alike(observed, seed)
+    shorter = replace(preset, iterations=round(recipe.pilot * preset.iterations))
+    shown = observed & ~asked
+    pilot = gaps.learn(gaps.start(clip, shown, shorter, seed), clip, shown, shorter)
+    share = gaps.fitted_share(pilot, clip, shown, asked)
     scales = {
         method: gaps.fitted_scale(recovery, clip, asked, COVERAGE)
-        for method, recovery in _variants(average, clip, first, share).items()
+        for method, recovery in _variants(pilot, clip, shown, share).items()
     }
-    if run.iteration < total:
-        gaps.show_more(run, clip, observed, preset)
-        average = gaps.learn(run, clip, observed, preset, total, keep=1.0)
+    run = gaps.start(clip, observed, preset, seed)
+    average = gaps.learn(run, clip, observed, preset)
     return Filled(run, average, observed, share, scales, time.perf_counter() - began)
 
 
@@ -227,7 +226,8 @@ def windows_cell(source: str | Path, mask: str, seed: int, recipe: Recipe) -> li
     """Rows of one run on windows."""
     clip, observed = problem(source, mask, seed, recipe)
     filled = learn_windows(clip, observed, recipe, seed)
-    cost = {"seconds": round(filled.seconds, 1), "updates": filled.run.iteration}
+    updates = filled.run.iteration + round(recipe.pilot * recipe.windows.iterations)
+    cost = {"seconds": round(filled.seconds, 1), "updates": updates}
     draw = measured(filled.average.draw, clip, observed)
     rows: list[dict[str, Any]] = [{"method": "ABP + windows", **draw, **cost}]
     for method, recovery in filled.recoveries(clip).items():

@@ -14,12 +14,13 @@ class Recipe:
     Args:
         plain: of ``ABP``; its window is the whole clip.
         windows: of the other ABP rows; its windows cover the same clip.
-        reveal: share of the iterations during which the gaps of our own stay hidden; 1: always.
+        pilot: length of the pilot run, which does not see the gaps of our own, as a share of the
+            iterations.
     """
 
     plain: Model2Preset
     windows: Model2Preset
-    reveal: float = 0.6
+    pilot: float = 0.5
 
     def __post_init__(self) -> None:
         if self.plain.clip_frames != self.windows.clip_frames or len(self.plain.offsets) != 1:

@@ -59,7 +59,7 @@ def test_the_draw_takes_each_frame_from_the_window_around_it():
     preset = TINY.windows
     clip, observed = torch.rand(1, 3, 48, 16, 16) - 0.5, consecutive((1, 48, 16, 16))
     run = gaps.start(clip, observed, preset)
-    found = gaps.learn(run, clip, observed, preset, until=2)
+    found = gaps.learn(run, clip, observed, preset)
     windows = run.reconstruct()[0]
     torch.testing.assert_close(found.draw[0, :, 0], windows[0, :, 0])
     torch.testing.assert_close(found.draw[0, :, 23], windows[1, :, 15])  # 8..39 has 23 inside
@@ -93,14 +93,22 @@ def test_share_is_one_for_a_right_generator_and_none_for_a_line():
     torch.testing.assert_close(gaps.with_line(right, clip, shown, 1.0).mean, clip)
 
 
-def test_own_gaps_are_revealed_in_time():
+def test_the_run_that_fills_sees_every_observed_frame_and_the_pilot_does_not(monkeypatch):
     clip, observed = problem("flag", "random", 1, TINY)
+    masks = []
+    start = gaps.start
+
+    def watched(clip, observed, preset, seed):
+        masks.append((observed, preset.iterations))
+        return start(clip, observed, preset, seed)
+
+    monkeypatch.setattr(gaps, "start", watched)
     filled = learn_windows(clip, observed, TINY, seed=1)
-    mask = filled.run.views[0].observed
-    assert torch.equal(mask, gaps.cut(observed, TINY.windows))
-    kept = learn_windows(clip, observed, replace(TINY, reveal=1.0), seed=1)
-    assert kept.run.views[0].observed.sum() < mask.sum()
-    assert filled.run.iteration == kept.run.iteration == TINY.windows.iterations
+    (pilot, few), (full, all_of_them) = masks
+    assert torch.equal(pilot, observed & ~gaps.gaps_alike(observed, 1))
+    assert torch.equal(full, observed)
+    assert (few, all_of_them) == (3, 6)
+    assert filled.run.iteration == 6
 
 
 def test_a_recipe_s_windows_cover_the_clip():
