@@ -2,27 +2,29 @@
 
 G(Z) explains the whole video by one latent, and misses detail that the observed pixels around a
 hidden one show. Linear interpolation in time, L, has that detail wherever the video stands still,
-and is wrong wherever it moves. L is linear, so that both fit together:
+and is wrong wherever it moves. So each is asked where it knows best:
 
-    recovered = L(I) + w (G(Z) - L(G(Z))),        w = c / (c + threshold)
+    recovered = (1 - w) L(I) + w (G(Z) + F(I - G(Z))),        w = c / (c + threshold)
 
-G(Z) - L(G(Z)) is what the generator knows of the motion within the gap, beyond a straight line. The
-change c says whether that is needed: the difference between a pixel's last observed value before
-the gap and its first one after. With threshold 0 it is G(Z) plus its interpolated residual (see
-`abplib.recover.add_residual`), with an infinite one linear interpolation alone.
+F interpolates what the generator leaves unexplained (see `abplib.recover.add_residual`). The change
+c says how far a hidden pixel is from standing still: the difference between its last observed value
+before the gap and its first one after. With threshold 0 the answer is G(Z) plus its interpolated
+residual, with an infinite one linear interpolation alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
+from abplib.baselines.heat_diffusion import heat_diffusion
 from abplib.baselines.interpolation import checked, linear_in_time
 from abplib.metrics import recovery_error
 
+Fill = Callable[[Tensor, Tensor], Tensor]
 THRESHOLDS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, math.inf)
 
 
@@ -78,8 +80,27 @@ def motion_weight(video: Tensor, observed: Tensor, threshold: float) -> Tensor:
     return torch.where(change.isinf(), 1.0, change / (change + threshold))
 
 
+def space_and_time(video: Tensor, observed: Tensor) -> Tensor:
+    """Half linear interpolation in time, half heat diffusion (100 sweeps) in space and time.
+
+    Arguments, result and errors are those of `abplib.baselines.interpolation.linear_in_time`.
+
+    >>> video = torch.tensor([0.0, 9.0, 0.6]).reshape(1, 1, 3, 1, 1)
+    >>> observed = torch.tensor([True, False, True]).reshape(1, 1, 3, 1, 1)
+    >>> space_and_time(video, observed).flatten()
+    tensor([0.0000, 0.3000, 0.6000])
+    """
+    diffused = heat_diffusion(video, observed, sweeps=100)
+    return (linear_in_time(video, observed) + diffused) / 2
+
+
 def follow_motion(
-    generated: Tensor, data: Tensor, observed: Tensor, *, threshold: float = 0.05
+    generated: Tensor,
+    data: Tensor,
+    observed: Tensor,
+    *,
+    threshold: float = 0.05,
+    fill: Fill = linear_in_time,
 ) -> Tensor:
     """The generator where the video moves, linear interpolation in time where it stands still.
 
@@ -88,6 +109,7 @@ def follow_motion(
         data: what was observed, shaped alike; hidden pixels may hold anything.
         observed: bool, broadcastable to `data`.
         threshold: the change, in pixel units, at which the generator gets half of the say.
+        fill: F, which interpolates the residual: fill(video, observed) -> video.
 
     Returns:
         (N, C, T, H, W) in [-1, 1], equal to the data where observed.
@@ -103,36 +125,47 @@ def follow_motion(
     """
     if generated.shape != data.shape:
         raise ValueError(f"generated is {tuple(generated.shape)}, data {tuple(data.shape)}")
-    line = linear_in_time(data, observed)
-    beyond = generated - linear_in_time(generated, observed)
-    answer = line + motion_weight(data, observed, threshold) * beyond
-    return torch.where(observed, line, answer).clamp(-1, 1)
+    still, moving = linear_in_time(data, observed), _with_residual(generated, data, observed, fill)
+    answer = still + motion_weight(data, observed, threshold) * (moving - still)
+    return torch.where(observed, still, answer).clamp(-1, 1)
 
 
-def choose_threshold(
+def choose(
     generated: Tensor,
     truth: Tensor,
     observed: Tensor,
     thresholds: Iterable[float] = THRESHOLDS,
-) -> float:
-    """The threshold with the least mean absolute error, on clips set aside for that.
+    fills: Iterable[Fill] = (linear_in_time, space_and_time),
+) -> tuple[float, Fill]:
+    """The threshold and fill with the least mean absolute error, on clips set aside for that.
 
     Args:
         generated, observed: as for `follow_motion`.
         truth: the clips, nothing hidden.
-        thresholds: to choose from.
+        thresholds, fills: to choose from.
 
     Raises:
         ValueError: where nothing is hidden, and as `follow_motion`.
 
     >>> truth = torch.tensor([0.0, 0.3, 0.4]).reshape(1, 1, 3, 1, 1)
     >>> observed = torch.tensor([True, False, True]).reshape(1, 1, 3, 1, 1)
-    >>> choose_threshold(truth, truth, observed)  # a perfect generator
+    >>> choose(truth, truth, observed)[0]  # a perfect generator
     0.0
     """
 
-    def error(threshold: float) -> float:
-        answer = follow_motion(generated, truth, observed, threshold=threshold)
-        return recovery_error(answer, truth, observed)
+    still, tried = linear_in_time(truth, observed), []
+    for fill in fills:
+        moving = _with_residual(generated, truth, observed, fill)
+        for threshold in thresholds:
+            answer = still + motion_weight(truth, observed, threshold) * (moving - still)
+            error = recovery_error(answer.clamp(-1, 1), truth, observed)
+            tried.append((error, threshold, fill))
+    best = min(tried, key=lambda one: one[0])
+    return best[1], best[2]
 
-    return min(thresholds, key=error)
+
+def _with_residual(generated: Tensor, data: Tensor, observed: Tensor, fill: Fill) -> Tensor:
+    """G(Z) + F(I - G(Z))."""
+    zero = torch.zeros((), dtype=data.dtype, device=data.device)
+    residual = torch.where(observed, data, zero) - torch.where(observed, generated, zero)
+    return generated + fill(residual, observed)

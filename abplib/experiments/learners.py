@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from abplib import presets
 from abplib.abp import ABP
@@ -20,6 +20,7 @@ from abplib.baselines.gan import GAN, GANSettings
 from abplib.baselines.interpolation import linear_in_time
 from abplib.baselines.vae import VAE
 from abplib.baselines.wake_sleep import WakeSleep
+from abplib.component_encoder import ComponentEncoder
 from abplib.experiments.segments import MASKS, Plan
 from abplib.generators import SpatialTemporalGenerator
 from abplib.inference_nets import Encoder, GaussianEncoder
@@ -44,51 +45,53 @@ class Recipe:
         every: take every so many of a chain's steps into the posterior mean.
         sweeps: of the iterative imputation of 3D VAE and 3D WS.
         learned: LI-ABP's learned initialisation.
-        mask_channel: whether LI-ABP's network sees which pixels are hidden.
+        mirror: whether LI-ABP's network is the generator's mirror, as in the paper, or else a
+            `abplib.component_encoder.ComponentEncoder`, which costs little.
         gan: 3D GAN's settings; its budget is the table's.
     """
 
     model: Model3Preset
     plan: Plan
-    seconds: float = 25.0
-    updates: int = 600
+    seconds: float = 7.0
+    updates: int = 150
     steps: int = 200
     step_size: float = 0.05
-    chains: int = 2
+    chains: int = 1
     every: int = 5
     sweeps: int = 20
     learned: LearnedInit = field(default_factory=LearnedInit)
-    mask_channel: bool = False
+    mirror: bool = True
     gan: GANSettings = field(default_factory=GANSettings)
 
 
-_MODEL = replace(presets.MODEL3["book"], width=0.25, latent_channels=100, sigma=0.5, step_size=0.05)
+_MODEL = replace(presets.MODEL3["book"], width=0.25, sigma=0.5, step_size=0.05)
 _PAPER = replace(presets.MODEL3["paper"], latent_channels=100, sigma=0.5)
-_LEARNED = LearnedInit(dream_masks=("all", *MASKS), persistent=True)
+_LEARNED = LearnedInit(
+    learning_rate=1e-3, dreams=1, dream_masks=("all", *MASKS), near=True, teach=True, warm_up=1.0
+)
+_BOOK = Recipe(
+    _MODEL,
+    Plan(),
+    steps=60,
+    step_size=0.1,
+    learned=_LEARNED,
+    mirror=False,
+    gan=GANSettings(width=0.25, batch_size=4),
+)
 
 RECIPES: dict[str, Recipe] = {
-    "ci": Recipe(
-        replace(_MODEL, frames=16, size=16, width=0.0625, latent_channels=6),
-        Plan(size=16, learn=6, aside=2, test=2, hop=8),
+    "ci": replace(
+        _BOOK,
+        model=replace(_MODEL, size=16, width=0.0625, latent_channels=6),
+        plan=Plan(size=16, learn=6, aside=2, test=2, hop=8),
         seconds=0.2,
         updates=4,
         steps=10,
-        chains=2,
         sweeps=2,
-        learned=_LEARNED,
-        mask_channel=True,
         gan=GANSettings(width=0.0625, batch_size=4),
     ),
-    "book": Recipe(
-        _MODEL,
-        Plan(),
-        learned=_LEARNED,
-        mask_channel=True,
-        gan=GANSettings(width=0.25, batch_size=8),
-    ),
-    "paper": Recipe(
-        _PAPER, Plan(frames=32, size=64, hop=32), updates=500, chains=1, gan=GANSettings()
-    ),
+    "book": _BOOK,
+    "paper": Recipe(_PAPER, Plan(frames=32, size=64, hop=32), updates=500),
 }
 """Table 2's numbers by preset; "paper" as far as section 4.2 gives them."""
 
@@ -121,19 +124,21 @@ def _abp(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: in
     return ABP([view], _codes(recipe, view, network, seed), recipe.model.settings(), seed)
 
 
-def _li_abp(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> ABP:
-    learned = recipe.learned
+def _li_abp(
+    recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int
+) -> LearnedInitABP:
+    learned, codes = recipe.learned, _codes(recipe, view, network, seed)
     if view.observed is not None and learned.dream_masks:
         learned = replace(learned, dream_masks=("own",))
-    encoder = Encoder(network, mask_channel=recipe.mask_channel, seed=seed)
-    return LearnedInitABP(
-        [view],
-        _codes(recipe, view, network, seed),
-        recipe.model.settings(),
-        seed,
-        network=encoder,
-        learned=learned,
-    )
+    encoder: nn.Module
+    if recipe.mirror:
+        encoder = Encoder(network, mask_channel=bool(learned.dream_masks), seed=seed)
+    else:
+        d = recipe.model.latent_channels
+        encoder = ComponentEncoder(_interpolated(view), d, seed=seed)
+        codes = encoder.scores(_interpolated(view))
+    settings = recipe.model.settings()
+    return LearnedInitABP([view], codes, settings, seed, network=encoder, learned=learned)
 
 
 def _vae(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> VAE:
@@ -223,14 +228,18 @@ def _shape(view: View, network: SpatialTemporalGenerator) -> Sequence[int]:
 def _codes(
     recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int
 ) -> Tensor | Sequence[int]:
-    """Where chains start: at components of the videos, hidden pixels interpolated; or the prior."""
+    """Where chains start: at components of the videos, or at the prior."""
     d, n = recipe.model.latent_channels, len(view.data)
     there = min(d, n - 1)
     if not recipe.model.components or there < 1:
         return _shape(view, network)
-    videos = view.data if view.observed is None else linear_in_time(view.data, view.observed)
     random = torch.Generator().manual_seed(seed)
-    codes = torch.randn(n, d, 1, 1, 1, generator=random).to(videos)
-    scores = component_scores(videos.flatten(1), there)
+    codes = torch.randn(n, d, 1, 1, 1, generator=random).to(view.data)
+    scores = component_scores(_interpolated(view).flatten(1), there)
     codes[:, : scores.shape[1], 0, 0, 0] = scores
     return codes
+
+
+def _interpolated(view: View) -> Tensor:
+    """The videos, hidden pixels interpolated in time."""
+    return view.data if view.observed is None else linear_in_time(view.data, view.observed)

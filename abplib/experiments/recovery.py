@@ -26,7 +26,7 @@ from abplib import recovery_metrics
 from abplib.baselines.heat_diffusion import heat_diffusion
 from abplib.baselines.interpolation import linear_in_time, mean_frame, nearest_clip
 from abplib.baselines.ppca import PPCA
-from abplib.completion import choose_threshold, follow_motion, motion_weight
+from abplib.completion import choose, follow_motion, motion_weight
 from abplib.experiments.learners import METHODS, RECIPES, Recipe, generator_of, start, train
 from abplib.experiments.record import Cell, Row, fill
 from abplib.experiments.segments import MASKS, Segments, mask, segments
@@ -58,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--preset", default="book", choices=tuple(RECIPES), help="default: book")
     add("--seeds", type=int, default=1, help="number of seeds (default 1)")
     add("--seed-from", type=int, default=0, metavar="K", help="first seed (default 0)")
-    add("--only", nargs="+", metavar="VIDEO", help="only these videos")
+    add("--only", nargs="+", metavar="VIDEO", help="only these videos of the table")
     add("--method", nargs="+", choices=(TRIVIAL, *METHODS), help="only these methods")
     add("--mask", nargs="+", help="only these masks")
     add("--video", nargs="+", type=Path, default=[], help="the user's files instead of families")
@@ -141,7 +141,7 @@ def cell(
             answers = list(learned_answers(method, run, recipe, parts, seen, seed))
         took = time.perf_counter() - began
         for answer in answers:
-            rows.append({"mask": name, **measured(answer, parts, seen)})
+            rows.append({"mask": name, **measured(answer, parts.test, seen)})
             rows[-1] |= {"seconds": spent[0] and round(spent[0], 2), "updates": spent[1]}
             rows[-1] |= {"recovery_seconds": round(took, 2)}
     return rows
@@ -225,10 +225,10 @@ def with_residual(mean: Tensor, parts: Segments, seen: Tensor) -> Tensor:
 def completed(
     short: str, mean: Tensor, std: Tensor | None, parts: Segments, seen: Tensor
 ) -> Answer:
-    """`abplib.completion.follow_motion`, threshold and intervals from the clips set aside."""
+    """`abplib.completion.follow_motion`, all that it needs chosen on the clips set aside."""
     n, both = len(parts.aside), torch.cat([parts.aside, parts.test])
-    threshold = choose_threshold(mean[:n], parts.aside, seen[:n])
-    video = follow_motion(mean, both, seen, threshold=threshold)
+    threshold, way = choose(mean[:n], parts.aside, seen[:n])
+    video = follow_motion(mean, both, seen, threshold=threshold, fill=way)
     if std is None:
         return f"{short} + motion", video, None, None
     width = FLOOR + motion_weight(both, seen, threshold) * std
@@ -238,20 +238,22 @@ def completed(
     return f"{short} + motion", video, (video - half).clamp(-1, 1), (video + half).clamp(-1, 1)
 
 
-def measured(answer: Answer, parts: Segments, seen: Tensor) -> Row:
-    """The measures of one answer on the test segments."""
-    name, video, low, high = answer
-    n, truth = len(parts.aside), parts.test.cpu()
-    shown, hidden = video[n:].cpu(), seen[n:].cpu()
-    row: Row = {"method": name, "error": recovery_error(shown, truth, hidden)}
+def measured(answer: Answer, truth: Tensor, seen: Tensor) -> Row:
+    """The measures of one answer, of its last videos: as many as there are true ones."""
+    name, *tensors = answer
+    n, truth = len(truth), truth.cpu()
+    video, low, high = (None if x is None else x[-n:].cpu() for x in tensors)
+    hidden = seen[-n:].cpu()
+    assert video is not None
+    row: Row = {"method": name, "error": recovery_error(video, truth, hidden)}
     for key in ("moving_error", "sharpness"):
         try:
-            row[key] = getattr(recovery_metrics, key)(shown, truth, hidden)
+            row[key] = getattr(recovery_metrics, key)(video, truth, hidden)
         except ValueError:  # nothing hidden moves, or has a neighbour
             row[key] = None
     row["coverage"] = None
     if low is not None and high is not None:
-        row["coverage"] = recovery_metrics.coverage(low[n:].cpu(), high[n:].cpu(), truth, hidden)
+        row["coverage"] = recovery_metrics.coverage(low, high, truth, hidden)
     return {k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}
 
 

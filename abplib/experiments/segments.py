@@ -9,6 +9,7 @@ set aside and test segments do not, with each other or with any window.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -83,6 +84,7 @@ def cut(video: Tensor, plan: Plan) -> Segments:
     return Segments(part(0, first, plan.hop), part(first, second, t), part(second, needed, t))
 
 
+@lru_cache(maxsize=2)
 def pattern(name: str, plan: Plan, seed: int) -> Segments:
     """Segments of one of the project's own families; each seed has its own scene.
 

@@ -7,7 +7,7 @@ import torch
 
 from abplib import masks
 from abplib.baselines.interpolation import linear_in_time
-from abplib.completion import choose_threshold, follow_motion, motion_weight
+from abplib.completion import choose, follow_motion, motion_weight
 from abplib.metrics import recovery_error
 from abplib.recover import add_residual
 
@@ -42,9 +42,9 @@ def test_its_two_ends_are_the_interpolated_residual_and_linear_interpolation(cas
 
 def test_it_beats_both_where_a_part_stands_still_and_a_part_moves(case):
     truth, observed, generated = case
-    threshold = choose_threshold(generated, truth, observed)
+    threshold, fill = choose(generated, truth, observed)
     best = recovery_error(
-        follow_motion(generated, truth, observed, threshold=threshold), truth, observed
+        follow_motion(generated, truth, observed, threshold=threshold, fill=fill), truth, observed
     )
     assert 0 < threshold < math.inf
     line = recovery_error(linear_in_time(truth, observed), truth, observed)

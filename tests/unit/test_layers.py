@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "dreams": {"posterior", "masks"},
     "li_abp": {"abp", "dreams", "inference_nets", "posterior", "recover"},
     "baselines": {"generators", "posterior", "langevin", "abp", "dreams", "inference_nets"},
+    "component_encoder": {"baselines"},
     "completion": {"baselines", "metrics"},
     "experiments": {"*"},
     "": {"*"},  # abplib/__init__.py: the public names

@@ -1,0 +1,80 @@
+"""A learned initialisation that is cheap: principal components of the interpolated clip, corrected.
+
+    f(I; V) = s + h(s; V),       s = whitened component scores of I, hidden pixels interpolated
+
+The mirror encoder of section 3.3 costs as much as the generator it serves, in every iteration. Here
+the picture is read by a projection that is never learned: it only fits chains that started at the
+same components (`abplib.starts`). What is learned is the small network h, which follows the latents
+as they move away from their start.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from abplib.baselines.interpolation import linear_in_time
+
+
+class ComponentEncoder(nn.Module):
+    """f(I; V) of clips of one size; called as network(video, observed), as `Encoder` is.
+
+    Args:
+        clips: the training clips (N, C, T, H, W), hidden pixels interpolated if there were any.
+        latent_channels: d; where there are fewer components, the last channels' scores are 0.
+        hidden: units of h's hidden layer.
+        seed: of h's first weights; h is 0 at first.
+
+    Raises:
+        ValueError: for fewer than two clips.
+
+    >>> clips = torch.rand(10, 1, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> ComponentEncoder(clips, 4)(clips).flatten(1).std(0, correction=0)
+    tensor([1.0000, 1.0000, 1.0000, 1.0000], grad_fn=<StdBackward0>)
+    """
+
+    mean: Tensor
+    axes: Tensor
+
+    def __init__(
+        self, clips: Tensor, latent_channels: int, *, hidden: int = 256, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if len(clips) < 2:
+            raise ValueError(f"there are {len(clips)} clips; components need 2 or more")
+        centred = (clips - clips.mean(0)).flatten(1)
+        values, vectors = torch.linalg.eigh(centred @ centred.T)
+        count = min(latent_channels, len(clips) - 1)
+        values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
+        there = values > 1e-6 * values[0]
+        axes = torch.zeros(centred.shape[1], latent_channels).to(centred)
+        found = centred.T @ vectors[:, there] / values[there] * len(clips) ** 0.5
+        axes[:, : found.shape[1]] = found
+        self.register_buffer("mean", clips.mean(0))
+        self.register_buffer("axes", axes)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            last = nn.Linear(hidden, latent_channels)
+            first = nn.Linear(latent_channels, hidden)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(first, nn.LeakyReLU(0.2), last).to(clips)
+
+    def scores(self, video: Tensor, observed: Tensor | None = None) -> Tensor:
+        """s: (N, d, 1, 1, 1), of unit variance over the training clips; see `forward`."""
+        if observed is not None:
+            video = linear_in_time(video, observed)
+        return ((video - self.mean).flatten(1) @ self.axes)[:, :, None, None, None]
+
+    def forward(self, video: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Guess the latents.
+
+        Args:
+            video: (N, C, T, H, W) in [-1, 1]. What is hidden may hold anything.
+            observed: bool, broadcastable to `video`; None: everywhere.
+
+        Returns:
+            (N, d, 1, 1, 1).
+        """
+        s = self.scores(video, observed)
+        return s + self.layers(s.flatten(1))[:, :, None, None, None]
