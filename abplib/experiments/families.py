@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from abplib.data import actions, patterns
 from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
 from abplib.experiments.record import Cell, Row, fill
-from abplib.experiments.synthesis import enlarged, measure, synthesise_all
+from abplib.experiments.synthesis import enlarged, measure, parsed, synthesise_all
 
 TRAINING_CLIPS, HELD_OUT_CLIPS = 60, 30  # of the actions: six of each and three of each
 FILM_FRAMES = 32
@@ -43,6 +43,7 @@ def add_command(commands: Any) -> None:
     add("--family", nargs="+", help="only these (default: all families, and actions)")
     add("--video", nargs="+", type=Path, default=[], help="files instead of families, for --model")
     add("--clips", type=Path, help="folder of clips for Model-3 instead of families")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="another preset value")
     add("--films", type=Path, help="folder for a film of each family: true, then synthesised")
     parser.set_defaults(run=run)
 
@@ -51,15 +52,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Fill the table's cells that the file does not hold yet; returns what the file holds.
 
     Raises:
-        ValueError: for an unknown family, and a file made with other settings.
+        ValueError: for an unknown family or setting, and a file made with other settings.
         FileNotFoundError: for a missing video.
     """
     sources = dict(own_files(options) or own_families(options))
-    chosen = {
-        number: presets.MODELS[number][options.preset]
-        for number in sorted({number for number, _ in sources.values()})
-    }
-    settings = {"preset": options.preset}
+    chosen: dict[int, presets.Preset] = {}
+    for number in sorted({number for number, _ in sources.values()}):
+        preset = presets.MODELS[number][options.preset]
+        chosen[number] = replace(preset, **parsed(preset, options.set))
+    settings: dict[str, Any] = {"preset": options.preset}
     settings |= {f"model-{number}": asdict(preset) for number, preset in chosen.items()}
     cells = [
         Cell(

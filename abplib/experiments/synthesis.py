@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -98,15 +99,28 @@ def chosen_preset(options: argparse.Namespace) -> presets.Preset:
     preset: presets.Preset = presets.MODELS[options.model][options.preset]
     wanted = {name: getattr(options, name) for name in ("frames", "size")}
     changes: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    preset = replace(preset, **(changes | parsed(preset, options.set)))
+    preset.generator().latent_shape(preset.frames, preset.size, preset.size)  # multiples of 16?
+    return preset
+
+
+def parsed(preset: presets.Preset, texts: Sequence[str]) -> dict[str, Any]:
+    """Preset values from a command line's NAME=VALUE.
+
+    Raises:
+        ValueError: for a name that the preset lacks, and a value of another type.
+
+    >>> parsed(presets.MODEL2["book"], ["moments=0", "offsets=0,8"])
+    {'moments': 0.0, 'offsets': (0, 8)}
+    """
     names = {f.name for f in fields(preset)}
-    for text in options.set:
+    found = {}
+    for text in texts:
         name, _, value = text.partition("=")
         if name not in names or not value:
             raise ValueError(f"--set {text}: expected NAME=VALUE, NAME one of {sorted(names)}")
-        changes[name] = _parsed(name, value, getattr(preset, name))
-    preset = replace(preset, **changes)
-    preset.generator().latent_shape(preset.frames, preset.size, preset.size)  # multiples of 16?
-    return preset
+        found[name] = _parsed(name, value, getattr(preset, name))
+    return found
 
 
 def _parsed(name: str, text: str, like: Any) -> Any:
