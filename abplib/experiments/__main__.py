@@ -10,6 +10,7 @@ from abplib.experiments import (
     actions,
     families,
     figure2,
+    incomplete,
     interpolation,
     multimodal,
     options,
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figure2.add_command(commands)
     interpolation.add_command(commands)
     recovery.add_command(commands)
+    incomplete.add_command(commands)
     multimodal.add_command(commands)
     chosen = parser.parse_args(arguments)
     try:
