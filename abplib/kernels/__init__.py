@@ -7,7 +7,7 @@ time:
   convolution library works, and few passes over memory. Inside it, a deconvolution of few pixels
   by many weights, such as the 7 x 7 layer on its 4 x 4 plane, is a row of matrix products.
 * `ThinDeconvolution`: the last layer, which makes 3 colours out of 64 filters.
-* `SoundDeconvolution`: the audio generator's layers along time.
+* `SoundDeconvolution`: the audio generator's last layer, which makes one channel of 128.
 * `keep_memory`: the memory of large tensors is kept for the next step.
 
 Where a fast form does not apply (GPU, float64, autocast, a layer of another kind), the plain one

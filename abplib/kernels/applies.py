@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,18 @@ def channels_last(layer: nn.Module) -> None:
         weight.data = weight.data.contiguous(memory_format=LAST)
 
 
-def plain_backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-    """The backward pass of a deconvolution of (x, weight, anything), as the plain layer has it."""
-    x, weight = ctx.saved_tensors
-    wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
-    geometry = list(ctx.stride), list(ctx.padding), [1] * 3, True, [0] * 3, 1
-    dx, dw, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *geometry, wanted)
-    return dx, dw, None
+def plain_gradients(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    of_x: bool,
+    of_weight: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """A deconvolution's gradients as the plain layer has them; they can be differentiated again."""
+    geometry = list(stride), list(padding), [1] * 3, True, [0] * 3, 1
+    dx, dw, _ = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, *geometry, [of_x, of_weight, False]
+    )
+    return dx, dw

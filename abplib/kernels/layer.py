@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from abplib.kernels import plane
-from abplib.kernels.applies import LAST, applies, channels_last, plain_backward
+from abplib.kernels.applies import LAST, applies
+from abplib.kernels.deconvolution import arrange, deconvolve
+from abplib.kernels.prepared import Prepared
 
 ops = torch.ops.aten
 
@@ -40,27 +41,16 @@ class FastLayer(nn.Sequential):
             )
         super().__init__(*plain)
         self.training, self.dtype = plain.training, dtype
-        self._rounded: tuple[Any, Tensor] | None = None
-        deconv = cast(nn.ConvTranspose3d, plain[0])
-        if not plane.arrange(deconv):
-            channels_last(deconv)
+        self.prepared = Prepared()
+        arrange(cast(nn.ConvTranspose3d, plain[0]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) to the layer's output, in channels-last layout."""
         deconv, norm, relu = cast(tuple[nn.ConvTranspose3d, nn.Module, nn.LeakyReLU], tuple(self))
         if not applies(x, deconv.weight):
             return super().forward(x)
-        y = _deconvolve(x.to(self.dtype), deconv, self._weight(deconv.weight))
+        y = deconvolve(x.to(self.dtype), deconv, self.prepared)
         return _normalise(y.contiguous(memory_format=LAST), norm, relu)
-
-    def _weight(self, weight: Tensor) -> Tensor:
-        """The weight in the layer's dtype; while it is held still, it is rounded only once."""
-        if self.dtype == weight.dtype or weight.requires_grad:
-            return weight.to(self.dtype)
-        state = (weight._version, weight.data_ptr(), self.dtype)
-        if self._rounded is None or self._rounded[0] != state:
-            self._rounded = state, weight.to(self.dtype)
-        return self._rounded[1]
 
 
 def is_layer(module: nn.Module) -> TypeGuard[nn.Sequential]:
@@ -82,18 +72,6 @@ def is_layer(module: nn.Module) -> TypeGuard[nn.Sequential]:
     )
 
 
-def _deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> Tensor:
-    many = plane.weights_per_pixel(x, deconv)
-    if many >= plane.GRADIENT_WEIGHTS_PER_PIXEL:
-        return plane.deconvolve(x, deconv, weight)
-    x = x.contiguous(memory_format=LAST)
-    if many >= plane.WEIGHTS_PER_PIXEL and deconv.bias is None:
-        return _ForwardProducts.apply(x, weight, deconv)
-    bias = None if deconv.bias is None else deconv.bias.to(x.dtype)
-    place = deconv.stride, deconv.padding, deconv.output_padding
-    return F.conv_transpose3d(x, weight, bias, *place, deconv.groups, deconv.dilation)  # type: ignore[arg-type]
-
-
 def _normalise(x: Tensor, norm: nn.Module, relu: nn.LeakyReLU) -> Tensor:
     slope = relu.negative_slope
     if isinstance(norm, nn.InstanceNorm3d) and norm.affine and not norm.track_running_stats:
@@ -111,18 +89,6 @@ def _normalise(x: Tensor, norm: nn.Module, relu: nn.LeakyReLU) -> Tensor:
         weights = norm.weight, norm.bias, mean, variance
         return _NormReLU.apply(x, *weights, momentum, norm.eps, slope, False)
     return F.leaky_relu(norm(x), slope)
-
-
-class _ForwardProducts(torch.autograd.Function):
-    """The deconvolution, forward as matrix products and backward as the plain layer."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, deconv: nn.ConvTranspose3d) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = deconv.stride, deconv.padding
-        return plane.deconvolve(x, deconv, weight)
-
-    backward = staticmethod(plain_backward)
 
 
 class _NormReLU(torch.autograd.Function):

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 
 Triple = tuple[int, int, int]
 
-WEIGHTS_PER_PIXEL = 3_000  # from here on the products are faster than the convolution library
-GRADIENT_WEIGHTS_PER_PIXEL = 10_000  # the same for the gradients
 WIDE = 256  # output channels from which each tap is a product of its own
 LARGE = 4_000_000  # weights from which their place in memory is worth changing
 

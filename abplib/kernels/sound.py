@@ -1,11 +1,10 @@
-"""Deconvolution along time with a kernel of twice its stride, for sound.
+"""The last layer of the audio generator: a deconvolution along time with one output channel.
 
-PyTorch computes a one-dimensional deconvolution as a matrix product that makes all taps, and a
-second pass that adds up where taps overlap. With a kernel of twice the stride two inputs meet in
-every output, so a block of `stride` outputs is one matrix product of two neighbouring inputs, and
-nothing is left to add up. For one output channel that is a convolution with `stride` channels
-(one for each place in the block), laid out in time. Written as a deconvolution of (C, T, 1, 1)
-videos the same layer is three to six times slower: see the benchmark.
+PyTorch computes a deconvolution along time as a matrix product that makes all taps of all outputs,
+and a second pass that adds them up where they overlap. That is fast for wide layers. For one output
+channel the product is thin and the second pass costs more than the first. With a kernel of twice
+the stride, two inputs meet in every output, so a block of `stride` outputs is also a convolution of
+kernel 2 with `stride` channels, one for each place in the block. Nothing is left to add up.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FEW = 4  # output channels up to which the convolution is the faster form
+FEW = 4  # output channels up to which the fast form pays
 
 
 class SoundDeconvolution(nn.ConvTranspose1d):
-    """A deconvolution along time, kernel 2 s, stride s, padding s / 2, as one product.
+    """A deconvolution along time with few outputs: kernel 2 s, stride s, padding s / 2.
 
     It has the parameters, the state_dict and the results of the `nn.ConvTranspose1d` that it
     replaces. On a GPU and in float64 it runs the plain form.
@@ -31,7 +30,7 @@ class SoundDeconvolution(nn.ConvTranspose1d):
     Raises:
         ValueError: for a layer of another kind; see `is_sound`.
 
-    >>> plain = nn.ConvTranspose1d(8, 4, 20, 10, 5)
+    >>> plain = nn.ConvTranspose1d(8, 1, 20, 10, 5)
     >>> x = torch.randn(2, 8, 7)
     >>> torch.allclose(SoundDeconvolution(plain)(x), plain(x), atol=1e-5)
     True
@@ -40,8 +39,9 @@ class SoundDeconvolution(nn.ConvTranspose1d):
     def __init__(self, plain: nn.ConvTranspose1d) -> None:
         if not is_sound(plain):
             raise ValueError(
-                f"{plain} has no fast form; expected a kernel of twice the stride, an even stride, "
-                "half of it as padding, one group and no output padding"
+                f"{plain} has no fast form; expected at most {FEW} output channels, a kernel of "
+                "twice the stride, an even stride, half of it as padding, one group and no output "
+                "padding"
             )
         super().__init__(
             plain.in_channels,
@@ -60,20 +60,20 @@ class SoundDeconvolution(nn.ConvTranspose1d):
         plain = x.device.type != "cpu" or x.dtype != torch.float32 or x.ndim != 3
         if output_size is not None or plain:
             return super().forward(x, output_size)
-        form = _as_convolution if self.out_channels <= FEW else _as_product
         half = self.stride[0] // 2
-        y = form(x, self.weight)[:, :, half:-half]
+        y = _blocks(x, self.weight)[:, :, half:-half]
         return y if self.bias is None else y + self.bias[:, None]
 
 
 def is_sound(layer: nn.Module) -> TypeGuard[nn.ConvTranspose1d]:
     """Whether `SoundDeconvolution` can take the place of this layer.
 
-    >>> is_sound(nn.ConvTranspose1d(8, 4, 20, 10, 5)), is_sound(nn.ConvTranspose1d(8, 4, 48))
+    >>> is_sound(nn.ConvTranspose1d(8, 1, 20, 10, 5)), is_sound(nn.ConvTranspose1d(8, 1, 48))
     (True, False)
     """
     return (
         isinstance(layer, nn.ConvTranspose1d)
+        and layer.out_channels <= FEW
         and layer.stride[0] % 2 == 0
         and layer.kernel_size[0] == 2 * layer.stride[0]
         and layer.padding[0] == layer.stride[0] // 2
@@ -83,19 +83,8 @@ def is_sound(layer: nn.Module) -> TypeGuard[nn.ConvTranspose1d]:
     )
 
 
-def _as_product(x: Tensor, weight: Tensor) -> Tensor:
-    """Block t of the output is [x_t, x_{t-1}] times a (2 C, stride * outputs) matrix."""
-    inputs, outputs, taps = weight.shape
-    stride = taps // 2
-    matrix = weight.reshape(inputs, outputs, 2, stride).permute(2, 0, 3, 1)
-    steps = F.pad(x.transpose(1, 2), (0, 0, 1, 1))
-    pairs = torch.cat([steps[:, 1:], steps[:, :-1]], 2)
-    blocks = pairs @ matrix.reshape(2 * inputs, stride * outputs)
-    return blocks.reshape(len(x), -1, outputs).transpose(1, 2)
-
-
-def _as_convolution(x: Tensor, weight: Tensor) -> Tensor:
-    """The same with the places in a block as the channels of a convolution of kernel 2."""
+def _blocks(x: Tensor, weight: Tensor) -> Tensor:
+    """The deconvolution without its padding; block t of the output is made of x_t and x_{t-1}."""
     inputs, outputs, taps = weight.shape
     stride = taps // 2
     kernel = weight.reshape(inputs, outputs, 2, stride).flip(2).permute(1, 3, 0, 2)

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from abplib.kernels.applies import LAST, applies, channels_last, plain_backward
+from abplib.kernels.applies import LAST, applies, channels_last, plain_gradients
 
 Triple = tuple[int, int, int]
 
@@ -94,7 +94,12 @@ class _Thin(torch.autograd.Function):
         ctx.stride, ctx.padding = (2, 2, 2), padding
         return _corners(x, weight, padding)
 
-    backward = staticmethod(plain_backward)
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        place = ctx.stride, ctx.padding
+        dx, dw = plain_gradients(gradient, x, weight, *place, *ctx.needs_input_grad[:2])
+        return dx, dw, None
 
 
 def _corners(x: Tensor, weight: Tensor, padding: Triple) -> Tensor:

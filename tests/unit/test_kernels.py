@@ -5,6 +5,9 @@ few roundings (6e-8 each) of sums of up to 8 * 64 terms of size one, so a few 1e
 value. The float64 result is compared with both, so that neither counts as the truth.
 """
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -15,10 +18,13 @@ from abplib.kernels import (
     FastLayer,
     ThinDeconvolution,
     accelerate,
+    deconvolution,
+    doubling,
     is_layer,
     is_thin,
     keep_memory,
     plane,
+    prepared,
 )
 
 PADDINGS = [(1, 1, 1), (2, 1, 1), (2, 2, 2), (1, 2, 1)]
@@ -147,6 +153,20 @@ def same(ours, truth, tolerance=1e-5):
     return all((a - b).norm() <= tolerance * b.norm() for a, b in zip(ours, truth, strict=True))
 
 
+FORMS = {  # output channels from which doubling is products, weights a pixel from which all is
+    "products": (10**9, 0),
+    "doubling": (1, 10**9),
+    "doubling and its gradient": (1, 0),
+    "library": (10**9, 10**9),
+}
+
+
+def choose(monkeypatch, form: str) -> None:
+    narrow, many = FORMS[form]
+    monkeypatch.setattr(doubling, "NARROW", narrow)
+    monkeypatch.setattr(deconvolution, "MANY", many)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize(
@@ -159,12 +179,9 @@ def same(ours, truth, tolerance=1e-5):
         ((1, 4, 3), 1, 0, (3, 1, 1)),
     ],
 )
-@pytest.mark.parametrize("products", ["both", "forward", "none"])
-def test_fast_layer_equals_plain_layer(
-    monkeypatch, norm, n, kernel, stride, padding, size, products
-):
-    monkeypatch.setattr(plane, "WEIGHTS_PER_PIXEL", 1e9 if products == "none" else 0)
-    monkeypatch.setattr(plane, "GRADIENT_WEIGHTS_PER_PIXEL", 0 if products == "both" else 1e9)
+@pytest.mark.parametrize("form", FORMS)
+def test_fast_layer_equals_plain_layer(monkeypatch, norm, n, kernel, stride, padding, size, form):
+    choose(monkeypatch, form)
     plain = random_layer(10, 6, kernel, stride, padding, norm)
     fast = FastLayer(random_layer(10, 6, kernel, stride, padding, norm))
     exact = random_layer(10, 6, kernel, stride, padding, norm).double()
@@ -178,6 +195,99 @@ def test_fast_layer_equals_plain_layer(
         flat = [torch.cat([g.flatten().double() for g in r[2:]]) for r in (results, truth)]
         assert same(flat[:1], flat[1:])
     assert list(fast.state_dict()) == list(plain.state_dict())
+
+
+@pytest.mark.parametrize("rows", [1, 30, 512])  # of one product, which cuts time into blocks
+@pytest.mark.parametrize("padding", [*PADDINGS, (1, 2, 2), (2, 2, 1)])
+@pytest.mark.parametrize("size", [(3, 4, 4), (5, 3, 2), (2, 2, 5)])
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_doubling_by_products_equals_the_deconvolution(monkeypatch, rows, padding, size, n):
+    monkeypatch.setattr(doubling, "ROWS", rows)
+    torch.manual_seed(0)
+    deconv = nn.ConvTranspose3d(6, 5, 4, 2, padding, bias=False)
+    before = deconv.weight.clone()
+    doubling.arrange(deconv)
+    assert torch.equal(deconv.weight, before)
+    x = torch.randn(n, 6, *size).contiguous(memory_format=torch.channels_last_3d)
+    weight = deconv.weight.detach()
+    ours = doubling.deconvolve(x, doubling.pack(weight, deconv.padding), deconv.padding)
+    exact_x = x.double().requires_grad_()
+    exact = nn.ConvTranspose3d(6, 5, 4, 2, padding, bias=False).double()
+    exact.load_state_dict(deconv.state_dict())
+    truth = exact(exact_x)
+    assert ours.shape == truth.shape
+    assert ours.is_contiguous(memory_format=torch.channels_last_3d)
+    direction = torch.randn(truth.shape)
+    expected = torch.autograd.grad((truth * direction.double()).sum(), (exact_x, exact.weight))
+    gradients = doubling.gradients(direction, x, weight, deconv.padding, True, True)
+    assert same((ours, *gradients), (truth, *expected))
+    only = doubling.gradients(direction, x, weight, deconv.padding, False, True)
+    assert only[0] is None
+    assert same(only[1:], expected[1:])
+
+
+def test_which_layers_double():
+    place = 4, 2, 1
+    assert doubling.is_doubling(nn.ConvTranspose3d(3, 3, *place, bias=False))
+    for other in (
+        nn.ConvTranspose3d(3, 3, *place),
+        nn.ConvTranspose3d(3, 3, 4, 2, 0, bias=False),
+        nn.ConvTranspose3d(3, 3, 3, 2, 1, bias=False),
+        nn.ConvTranspose3d(3, 3, 4, 1, 1, bias=False),
+        nn.ConvTranspose3d(4, 4, *place, groups=2, bias=False),
+        nn.ConvTranspose3d(3, 3, *place, output_padding=1, bias=False),
+    ):
+        assert not doubling.is_doubling(other)
+
+
+def test_without_the_librarys_blocks_the_result_is_the_same(monkeypatch):
+    """An older PyTorch, or a processor without bfloat16, offers no blocks."""
+    fast = FastLayer(random_layer(6, 5, 4, 2, 1, "batch"))
+    x = torch.randn(2, 6, 3, 4, 4)
+    before = all_gradients(fast, x)
+    monkeypatch.setattr(prepared, "packs", lambda dtype: False)
+    assert same(all_gradients(fast, x), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("change", ["in place", "unseen", "loaded", "replaced"])
+def test_prepared_weights_follow_the_weights(monkeypatch, dtype, form, change):
+    choose(monkeypatch, form)
+    fast = FastLayer(random_layer(6, 5, 4, 2, 1, "none", slope=1.0), dtype).requires_grad_(False)
+    bare = fast[0].bias.clone()
+    x = torch.randn(1, 6, 3, 4, 4)
+
+    def both():
+        z = x.clone().requires_grad_()
+        y = fast(z)
+        return (y - bare.view(-1, 1, 1, 1)).detach(), torch.autograd.grad(y.sum(), z)[0]
+
+    before = both()
+    weight = fast[0].weight
+    if change == "in place":
+        weight.mul_(2)
+    elif change == "unseen":  # PyTorch does not count this one as a new version
+        weight.data.mul_(2)
+    elif change == "loaded":
+        state = {k: v.clone() for k, v in fast.state_dict().items()}
+        state["0.weight"] *= 2
+        fast.load_state_dict(state)
+    else:
+        weight.data = 2 * weight.data
+    for old, new in zip(before, both(), strict=True):
+        assert torch.allclose(new, 2 * old, rtol=1e-2, atol=1e-2)  # bfloat16 has 8 bits
+        assert old.abs().max() > 0.1
+
+
+def test_a_copied_layer_prepares_its_own_weights():
+    fast = FastLayer(random_layer(6, 5, 4, 2, 1, "none")).requires_grad_(False)
+    x = torch.randn(1, 6, 3, 4, 4)
+    fast(x)
+    for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        assert torch.equal(other(x), fast(x))
+        other[0].weight.mul_(2)
+        assert not torch.allclose(other(x), fast(x), rtol=0.1)
 
 
 @pytest.mark.parametrize("outputs", [5, 256])  # taps by rows, and one by one
@@ -288,9 +398,12 @@ GENERATORS = {
 }
 
 
+@pytest.mark.parametrize("form", [*FORMS, "as chosen"])
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("n", [1, 4])
-def test_accelerated_generator_equals_plain_generator(name, n):
+def test_accelerated_generator_equals_plain_generator(monkeypatch, name, n, form):
+    if form in FORMS:
+        choose(monkeypatch, form)
     make, shape = GENERATORS[name]
     torch.manual_seed(0)
     plain = make()
@@ -322,8 +435,11 @@ def test_accelerated_generator_equals_plain_generator(name, n):
         assert (a - b).norm() <= 2e-3 * b.norm() + 1e-6
 
 
+@pytest.mark.parametrize("form", [*FORMS, "as chosen"])
 @pytest.mark.parametrize("name", GENERATORS)
-def test_second_derivatives_equal_those_in_float64(name):
+def test_second_derivatives_equal_those_in_float64(monkeypatch, name, form):
+    if form in FORMS:
+        choose(monkeypatch, form)
     make, shape = GENERATORS[name]
     torch.manual_seed(0)
     plain = make()
@@ -359,15 +475,6 @@ def test_bfloat16_is_close_and_never_the_default():
     assert all(p.grad.dtype == torch.float32 for p in rough.parameters())
     with pytest.raises(ValueError, match=r"expected torch\.float32 or torch\.bfloat16"):
         accelerate(plain, torch.float16)
-
-
-def test_rounded_weights_follow_the_weights():
-    layer_ = FastLayer(random_layer(6, 5, 4, 2, 1, "none"), torch.bfloat16).requires_grad_(False)
-    x = torch.randn(1, 6, 3, 4, 4)
-    before = layer_(x)
-    assert torch.equal(layer_(x), before)
-    layer_[0].weight.mul_(2)
-    assert not torch.allclose(layer_(x).float(), before.float(), rtol=0.1)
 
 
 def test_memory_is_kept_and_given_back_on_request():

@@ -1,0 +1,109 @@
+"""Which form of a deconvolution is the fastest, and its gradients."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from abplib.kernels import doubling, plane, prepared
+from abplib.kernels.applies import LAST, channels_last, plain_gradients
+from abplib.kernels.prepared import Prepared
+
+Triple = tuple[int, int, int]
+
+MANY = 10_000  # weights a pixel from which the gradient too is faster as products
+
+
+def arrange(deconv: nn.ConvTranspose3d) -> None:
+    """Store the weight as the form that will use it reads it; its values stay."""
+    if doubling.is_doubling(deconv) and deconv.out_channels >= doubling.NARROW:
+        doubling.arrange(deconv)
+    elif not plane.arrange(deconv):
+        channels_last(deconv)
+
+
+def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor:
+    """What the layer computes, in the dtype of x.
+
+    Args:
+        x: (N, C, T, H, W).
+        deconv: the plain layer.
+        forms: of its weight; they are kept there.
+    """
+    products = doubling.pays(x, deconv)
+    if not products and plane.weights_per_pixel(x, deconv) >= MANY:
+        return plane.deconvolve(x, deconv, _rounded(x, deconv, forms))
+    x = x.contiguous(memory_format=LAST)
+    simple = deconv.groups == 1 and deconv.dilation == (1, 1, 1)
+    if products or (simple and not any(deconv.output_padding) and prepared.packs(x.dtype)):
+        y: Tensor = _Deconvolution.apply(x, deconv.weight, deconv, forms, products)
+        return y if deconv.bias is None else y + deconv.bias.to(y.dtype).view(-1, 1, 1, 1)
+    bias = None if deconv.bias is None else deconv.bias.to(x.dtype)
+    place = deconv.stride, deconv.padding, deconv.output_padding
+    weight = _rounded(x, deconv, forms)
+    return F.conv_transpose3d(x, weight, bias, *place, deconv.groups, deconv.dilation)  # type: ignore[arg-type]
+
+
+def _rounded(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor:
+    """The weight in x's dtype; while it is held still, it is rounded only once."""
+    weight = deconv.weight
+    if x.dtype == weight.dtype or weight.requires_grad:
+        return weight.to(x.dtype)
+    return forms.get("rounded", weight, lambda: weight.to(x.dtype), x.dtype)
+
+
+class _Deconvolution(torch.autograd.Function):
+    """The layer without its bias, by matrix products or by the library with prepared weights."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        deconv: nn.ConvTranspose3d,
+        forms: Prepared,
+        products: bool,
+    ) -> Tensor:
+        place = cast(Triple, deconv.stride), cast(Triple, deconv.padding)
+        ctx.save_for_backward(x, weight)
+        ctx.forms, ctx.products, (ctx.stride, ctx.padding) = forms, products, place
+        if products:
+            packed = forms.get("products", weight, lambda: doubling.pack(weight, place[1]))
+            return doubling.deconvolve(x, packed, place[1])
+        blocks = forms.get(
+            "forward",
+            weight,
+            lambda: prepared.forward_blocks(x, weight.to(x.dtype), *place),
+            x.shape,
+            x.dtype,
+        )
+        return prepared.packed_deconvolution(x, blocks, *place)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight = ctx.needs_input_grad[:2]
+        place, dx, dw = (ctx.stride, ctx.padding), None, None
+        if torch.is_grad_enabled():  # second derivatives go through the plain layer's
+            dx, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, of_x, of_weight)
+            return dx, dw, None, None, None
+        gradient = gradient.contiguous(memory_format=LAST)
+        many = ctx.products and weight.numel() * x.shape[1] >= MANY * x.numel()
+        if ctx.products and (of_weight or (of_x and many)):
+            wanted = of_x and many, of_weight
+            dx, dw = doubling.gradients(gradient, x, weight, ctx.padding, *wanted)
+        elif of_weight:
+            _, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, False, True)
+        if of_x and not (ctx.products and many):
+            blocks = ctx.forms.get(
+                "backward",
+                weight,
+                lambda: prepared.backward_blocks(gradient, weight.to(x.dtype), *place),
+                gradient.shape,
+                x.dtype,
+            )
+            dx = prepared.packed_gradient(gradient, blocks, *place)
+        return dx, None if dw is None else dw.to(weight.dtype), None, None, None
