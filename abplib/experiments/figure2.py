@@ -44,10 +44,7 @@ MODEL2 = replace(
     presets.MODEL2["quick"],
     frames=64,
     offsets=tuple(range(0, CLIP - 63, 8)),
-    latent_channels=8,
-    components=False,
     iterations=350,
-    learning_rate=2e-3,
 )
 """Model-2 on windows of the clip, for twenty-five seconds of one core."""
 

@@ -59,7 +59,7 @@ class Preset(ABC):
     likelihood: float = 1.0
     sigma: float = 1.0
     moments: float = 0.0
-    moments_from: float = 0.5
+    moments_from: float = 0.6
     components: bool = False
     reach: int | None = None
     iterations: int = 500

@@ -79,8 +79,9 @@ _MODEL2 = Model2Preset(
     slope=0.2,
     mean_bias=True,
     frame_average=True,
+    moments=1.0,
     components=True,
-    iterations=1100,
+    iterations=900,
     langevin_steps=1,
     step_size=0.15,
     learning_rate=4e-3,
@@ -90,7 +91,7 @@ _MODEL2 = Model2Preset(
 
 MODEL2: dict[str, Model2Preset] = {
     "ci": replace(_MODEL2, frames=32, offsets=(0, 8), width=0.125, iterations=60),
-    "quick": replace(_MODEL2, offsets=(0, 8, 16, 24, 32), iterations=450),
+    "quick": replace(_MODEL2, offsets=(0, 8, 16, 24, 32), iterations=400),
     "book": _MODEL2,
     "paper": Model2Preset(),
 }
