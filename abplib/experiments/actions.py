@@ -35,7 +35,7 @@ LARGE: dict[str, Any] = {
     "frames": 32,
     "size": 64,
     "width": 0.25,
-    "iterations": 2300,
+    "iterations": 1800,
     "step_size": 0.012,
 }
 """The paper's size, at half the preset's width: about five minutes of one core."""

@@ -64,7 +64,7 @@ class Recipe:
     gan: GANSettings = field(default_factory=GANSettings)
 
 
-_MODEL = replace(presets.MODEL3["book"], width=0.25, sigma=0.5, step_size=0.05)
+_MODEL = replace(presets.MODEL3["book"], width=0.25, sigma=0.5, step_size=0.05, moments=0.0)
 _PAPER = replace(presets.MODEL3["paper"], latent_channels=100, sigma=0.5)
 _LEARNED = LearnedInit(
     learning_rate=1e-3, dreams=1, dream_masks=("all", *MASKS), near=True, teach=True, warm_up=1.0
