@@ -58,7 +58,7 @@ class Recipe:
     step_size: float = 0.05
     chains: int = 1
     every: int = 5
-    sweeps: int = 20
+    sweeps: int = 10
     learned: LearnedInit = field(default_factory=LearnedInit)
     mirror: bool = True
     gan: GANSettings = field(default_factory=GANSettings)

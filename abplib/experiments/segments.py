@@ -42,7 +42,7 @@ class Plan:
     frames: int = 16
     size: int = 32
     learn: int = 48
-    aside: int = 6
+    aside: int = 4
     test: int = 12
     hop: int = 4
 
