@@ -25,11 +25,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from nets import step
 from torch import Tensor, nn
 
 from abplib.generators import AudioGenerator
 from abplib.kernels import accelerate
-from abplib.posterior import View, energy, frozen
+from abplib.posterior import View
 
 TOLERANCE = 5e-3  # of a float32 gradient; a ReLU may flip where its input is within rounding of 0
 
@@ -61,18 +62,6 @@ def as_video(module: nn.Module) -> nn.Module:
         else:
             as_video(child)
     return module
-
-
-def step(view: View, z: Tensor, naive: bool = False) -> Tensor:
-    """The gradient of eq. 2 with respect to Z."""
-    latent = z.clone().requires_grad_()
-    if naive:
-        view.generator.zero_grad(set_to_none=True)  # type: ignore[attr-defined]
-        energy(latent, view).sum().backward()
-        assert latent.grad is not None
-        return latent.grad
-    with frozen(view):
-        return torch.autograd.grad(energy(latent, view).sum(), latent)[0]
 
 
 def time_audio(rounds: int = 5) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import audio
 import growth
 import torch
 from nets import SIZES, build, step, useful_operations
@@ -180,6 +181,7 @@ def main() -> None:
         result["iteration"] = growth.iterations()
         result["growth"] = growth.growth()
         result["memory"] = growth.memory()
+        result["audio"] = audio.time_audio()
     result["seconds"] = round(time.perf_counter() - start)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
