@@ -10,6 +10,8 @@ as they move away from their start.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -66,7 +68,7 @@ class ComponentEncoder(nn.Module):
             video = linear_in_time(video, observed)
         return ((video - self.mean).flatten(1) @ self.axes)[:, :, None, None, None]
 
-    def forward(self, video: Tensor, observed: Tensor | None = None) -> Tensor:
+    def forward(self, video: Tensor, observed: Tensor | None = None) -> Any:
         """Guess the latents.
 
         Args:
@@ -78,3 +80,34 @@ class ComponentEncoder(nn.Module):
         """
         s = self.scores(video, observed)
         return s + self.layers(s.flatten(1))[:, :, None, None, None]
+
+
+class GaussianComponentEncoder(ComponentEncoder):
+    """q(Z | I; V) for a VAE or wake-sleep: `ComponentEncoder` as its mean, and a log-variance.
+
+    A call returns the pair (mean, log-variance), each (N, d, 1, 1, 1). At first the standard
+    deviation is e^-2 = 0.14, so that the generator can see which clip a latent belongs to.
+
+    >>> clips = torch.rand(10, 1, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    >>> mean, log_variance = GaussianComponentEncoder(clips, 4)(clips)
+    >>> mean.shape, round(float(log_variance[0, 0].detach()), 2)
+    (torch.Size([10, 4, 1, 1, 1]), -3.8)
+    """
+
+    def __init__(
+        self, clips: Tensor, latent_channels: int, *, hidden: int = 256, seed: int = 0
+    ) -> None:
+        super().__init__(clips, latent_channels, hidden=hidden, seed=seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            last = nn.Linear(hidden, latent_channels)
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, -4.0)
+        self.spread = last.to(clips)
+
+    def forward(self, video: Tensor, observed: Tensor | None = None) -> Any:
+        """See `ComponentEncoder.forward`; returns (mean, log-variance), the latter within ±10."""
+        s = self.scores(video, observed)
+        inner = self.layers[:-1](s.flatten(1))
+        mean = s + self.layers[-1](inner)[:, :, None, None, None]
+        return mean, 10 * torch.tanh(self.spread(inner)[:, :, None, None, None] / 10)
