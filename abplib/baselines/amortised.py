@@ -36,6 +36,7 @@ class Amortised(ABC):
         seed: of draws and the order of the videos.
         network: q(Z | I; V), called as network(video, observed), returns mean and log-variance;
             None: the generator's mirror, `GaussianEncoder(generator)`. Trained in place.
+        network_rate: learning rate of V; None: that of W. It falls as W's does.
 
     Raises:
         ValueError: if the latent does not fit the generator, or the network the latent.
@@ -46,6 +47,7 @@ class Amortised(ABC):
     settings: Settings = field(default_factory=Settings)
     seed: int = 0
     network: nn.Module | None = None
+    network_rate: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.view.generator, nn.Module):
@@ -98,9 +100,10 @@ class Amortised(ABC):
         Raises:
             DivergenceError: if a loss is no longer finite.
         """
-        for optimizer in (self.optimizer, self.network_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = self.settings.rate(self.iteration)
+        rate, other = self.settings.rate(self.iteration), self.network_rate
+        self.optimizer.param_groups[0]["lr"] = rate
+        share = 1.0 if other is None else other / self.settings.learning_rate
+        self.network_optimizer.param_groups[0]["lr"] = rate * share
         record = self.learn(self.view.select(self.next_batch()))
         if not all(math.isfinite(value) for value in record.values()):
             raise DivergenceError(

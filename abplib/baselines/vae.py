@@ -21,7 +21,7 @@ class VAE(Amortised):
     """A variational auto-encoder on a `View`, with the energy of `abplib.ABP` as its likelihood.
 
     Args:
-        view, latent_shape, settings, seed, network: see `Amortised`.
+        view, latent_shape, settings, seed, network, network_rate: see `Amortised`.
         warm_up: fraction of the iterations during which the weight of the KL term rises from 0 to
             1, so that the latents are in use before the prior pulls at them. 0: full from the
             start, as in the original.

@@ -22,7 +22,7 @@ class WakeSleep(Amortised):
     """Wake-sleep on a `View`, with the energy of `abplib.ABP` as its likelihood.
 
     Args:
-        view, latent_shape, settings, seed, network: see `Amortised`.
+        view, latent_shape, settings, seed, network, network_rate: see `Amortised`.
         noise: dreams have the noise of eq. 1; see `abplib.dreams.Dreams`.
         dream_masks: hide pixels of the dreams; names as for `abplib.dreams.Dreams`. For learning
             from incomplete videos `("own",)` lets dreams look like them.

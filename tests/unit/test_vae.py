@@ -182,6 +182,16 @@ def test_warm_up_lets_the_latents_in():
     assert sum(h["kl"] for h in warm.history) > sum(h["kl"] for h in plain.history)
 
 
+def test_the_encoder_can_have_a_rate_of_its_own():
+    run = small(network_rate=5e-4)
+    run.iteration = 5  # of 6, after decay began at 3
+    run.iterate()
+    rate = run.settings.rate(5)
+    assert rate < 2e-3
+    assert run.optimizer.param_groups[0]["lr"] == rate
+    assert run.network_optimizer.param_groups[0]["lr"] == pytest.approx(rate / 4)
+
+
 def test_initialise_is_the_mean_and_serves_langevin():
     run = small()
     mean, _ = run.encode(clips())
