@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: for a file made with other settings.
     """
-    models = {number: presets.MODELS[number][options.preset] for number in options.model}
+    models = {number: table[options.preset] for number, table in presets.MODELS.items()}
     settings: dict[str, Any] = {"preset": options.preset, "seconds": options.seconds}
     settings |= {f"model-{number}": asdict(preset) for number, preset in models.items()}
     cells = [
@@ -75,8 +75,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             (number, preset, seed, options.seconds),
         )
         for seed in range(options.seeds)
-        for number, base in models.items()
-        for name, preset in variants(base).items()
+        for number in options.model
+        for name, preset in variants(models[number]).items()
     ]
     return fill(options.out, settings, cells, jobs=options.jobs)
 
