@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from abplib.generators import AudioGenerator, BatchNorm, LinearGenerator, Norm
+from abplib.generators import AudioGenerator, BatchNorm, LinearGenerator
 
+EncoderNorm = Literal["batch", "sequence", "layer", "none"]
 LARGEST_LOG_VARIANCE = 10.0  # exp(-10) is far below any pixel's information
 CONVOLUTIONS: dict[type, tuple[type[nn.Module], type[nn.Module], type[nn.Module]]] = {
     nn.ConvTranspose3d: (nn.Conv3d, BatchNorm, nn.InstanceNorm3d),
@@ -38,8 +39,9 @@ class Encoder(nn.Module):
             is looked at once, and not kept.
         mask_channel: give the network a further channel that is 1 where a pixel was observed and 0
             where not, so that it can tell a hidden pixel from a mean one.
-        norm: "batch" (the paper's, as far as it says), "sequence" or "none", as in the generators.
-            The first layer and the last have none.
+        norm: "batch" (the paper's, as far as it says), "sequence" or "none", as in the generators,
+            or "layer" (default): each video by its own statistics over channels, time and space
+            together, so that no latent depends on another video. First and last layer have none.
         slope: of the leaky ReLU.
         seed: of the first weights.
 
@@ -60,13 +62,13 @@ class Encoder(nn.Module):
         generator: nn.Module,
         *,
         mask_channel: bool = False,
-        norm: Norm = "none",
+        norm: EncoderNorm = "layer",
         slope: float = 0.2,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if norm not in ("batch", "sequence", "none"):
-            raise ValueError(f"norm is {norm!r}; expected 'batch', 'sequence' or 'none'")
+        if norm not in ("batch", "sequence", "layer", "none"):
+            raise ValueError(f"norm is {norm!r}; expected 'batch', 'sequence', 'layer' or 'none'")
         self.mask_channel = mask_channel
         self.register_buffer("centre", _centre(generator))
         weight = next(generator.parameters())
@@ -176,7 +178,7 @@ class SamePlane(nn.Conv3d):
 
 
 def mirror(
-    generator: nn.Module, outputs: int, mask_channel: bool, norm: Norm, slope: float
+    generator: nn.Module, outputs: int, mask_channel: bool, norm: EncoderNorm, slope: float
 ) -> nn.Sequential:
     """The generator's layers in reverse, each deconvolution a convolution.
 
@@ -212,8 +214,7 @@ def mirror(
         normalised = norm != "none" and not first and not last
         layers.append(_convolution(kind, inputs, makes, deconv, padding, not normalised, slope))
         if normalised:
-            batch, sequence = CONVOLUTIONS[kind][1:]
-            layers.append(batch(makes) if norm == "batch" else sequence(makes, affine=True))
+            layers.append(_normalisation(kind, makes, norm))
         if not last:
             layers.append(nn.LeakyReLU(slope))
     if isinstance(generator, AudioGenerator):
@@ -240,6 +241,13 @@ def _convolution(
     if bias:
         nn.init.zeros_(made.bias)
     return made
+
+
+def _normalisation(kind: type, channels: int, norm: str) -> nn.Module:
+    batch, sequence = CONVOLUTIONS[kind][1:]
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
+    return batch(channels) if norm == "batch" else sequence(channels, affine=True)
 
 
 def _centre(generator: nn.Module) -> Tensor:

@@ -22,7 +22,7 @@ def generators():
 
 
 @pytest.mark.parametrize(("generator", "size"), list(generators()))
-@pytest.mark.parametrize("norm", ["batch", "sequence", "none"])
+@pytest.mark.parametrize("norm", ["batch", "sequence", "layer", "none"])
 def test_the_mirror_of_every_generator_makes_its_latent(generator, size, norm):
     video = torch.rand(2, 3, *size) * 2 - 1
     latent = (2, *generator.latent_shape(*size))
