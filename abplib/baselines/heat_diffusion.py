@@ -63,12 +63,14 @@ def heat_diffusion(
         u = mean_frame(video, observed)
     else:
         raise ValueError(f"start is {start!r}; expected 'zero' or 'mean'")
-    pace = torch.where(observed, 0.0, rate) / neighbour_sum(torch.ones_like(u[:1, :1]))
-    keep = torch.where(observed, 1.0, 1 - rate).to(u.dtype)
-    pace = pace.to(u.dtype)
-    for _ in range(sweeps):
-        u = keep * u + pace * neighbour_sum(u)
-    return u
+    share = torch.where(seen, 0.0, rate).to(u.dtype)
+    keep, pace = 1 - share, share / neighbour_sum(torch.ones_like(u[:1, :1]))
+    videos = []  # one at a time: it stays in the cache, which halves the time
+    for one, kept, slow in zip(u.split(1), keep.split(1), pace.split(1), strict=True):
+        for _ in range(sweeps):
+            one = kept * one + slow * neighbour_sum(one)
+        videos.append(one)
+    return torch.cat(videos)
 
 
 def neighbour_sum(u: Tensor) -> Tensor:
