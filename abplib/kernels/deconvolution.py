@@ -33,6 +33,8 @@ def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor
         deconv: the plain layer.
         forms: of its weight; they are kept there.
     """
+    if _spreads(x, deconv):
+        return _spread(x, deconv, _rounded(x, deconv, forms))
     products = doubling.pays(x, deconv)
     if not products and plane.weights_per_pixel(x, deconv) >= MANY:
         return plane.deconvolve(x, deconv, _rounded(x, deconv, forms))
@@ -45,6 +47,25 @@ def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor
     place = deconv.stride, deconv.padding, deconv.output_padding
     weight = _rounded(x, deconv, forms)
     return F.conv_transpose3d(x, weight, bias, *place, deconv.groups, deconv.dilation)  # type: ignore[arg-type]
+
+
+def _spreads(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
+    """Whether the layer makes a whole plane from one pixel, as the first layer of Model-2 and 3."""
+    return (
+        x.shape[1:] == (deconv.in_channels, x.shape[2], 1, 1)
+        and deconv.kernel_size[0] == 1
+        and deconv.stride == deconv.dilation == (1, 1, 1)
+        and not any((*cast(Triple, deconv.padding), *deconv.output_padding))
+        and deconv.groups == 1
+    )
+
+
+def _spread(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> Tensor:
+    """That layer is one matrix product, and the result lies channels last."""
+    pixels = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
+    y = pixels @ weight.permute(0, 2, 3, 4, 1).flatten(1)
+    y = y.view(len(x), x.shape[2], *deconv.kernel_size[1:], -1)
+    return (y if deconv.bias is None else y + deconv.bias.to(y.dtype)).permute(0, 4, 1, 2, 3)
 
 
 def _rounded(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor:
