@@ -38,6 +38,7 @@ class LearnedInit:
         teach: let the chains teach too: f also learns (Z_i, I_i) of the training videos.
         warm_up: fraction of the iterations in which chains go on from where they stood, as without
             f, while f already learns from dreams.
+        every: learn f in one of so many iterations only: its step costs as much as W's.
     """
 
     learning_rate: float | None = None
@@ -48,12 +49,15 @@ class LearnedInit:
     persistent: bool = False
     teach: bool = False
     warm_up: float = 0.0
+    every: int = 1
 
     def __post_init__(self) -> None:
         if self.dreams is not None and self.dreams < 1:
             raise ValueError(f"dreams is {self.dreams}; expected at least 1, or None")
         if not 0 <= self.warm_up <= 1:
             raise ValueError(f"warm_up is {self.warm_up}; expected a fraction, from 0 to 1")
+        if self.every < 1:
+            raise ValueError(f"every is {self.every}; expected at least 1")
 
 
 @dataclass
@@ -72,6 +76,7 @@ class LearnedInitABP(ABP):
 
     >>> from abplib.abp import Settings
     >>> from abplib.generators import LinearGenerator
+    >>> from abplib.posterior import View
     >>> view = View(LinearGenerator(torch.eye(3, 2)), torch.zeros(5, 3))
     >>> run = LearnedInitABP([view], (2,), Settings(iterations=2))
     >>> sorted(run.fit(progress=False)[-1])
@@ -90,6 +95,7 @@ class LearnedInitABP(ABP):
             assert isinstance(view.generator, nn.Module), "pass a network for a bare function"
             self.network = Encoder(view.generator, seed=self.seed)
         self._network: nn.Module = self.network
+        self._latest = 1.0  # R(V) of an f that knows nothing, until f has learned once
         self._dreams = dreams.Dreams(view, self.learned.dream_masks, self.learned.noise)
         device = view.data.device
         self.dream_random = torch.Generator(device=device).manual_seed(self.seed + 1)
@@ -163,7 +169,8 @@ class LearnedInitABP(ABP):
     def learn(self, z: Tensor, index: Tensor) -> float:
         """Learning step (line 5), W's and then V's; see `ABP.learn`."""
         error = super().learn(z, index)
-        self._latest = self.learn_initialiser(index)
+        if self.iteration % self.learned.every == 0:
+            self._latest = self.learn_initialiser(index)
         return error
 
     def iterate(self) -> dict[str, float]:

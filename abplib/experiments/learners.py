@@ -20,7 +20,7 @@ from abplib.baselines.gan import GAN, GANSettings
 from abplib.baselines.interpolation import linear_in_time
 from abplib.baselines.vae import VAE
 from abplib.baselines.wake_sleep import WakeSleep
-from abplib.component_encoder import ComponentEncoder
+from abplib.component_encoder import ComponentEncoder, GaussianComponentEncoder
 from abplib.experiments.segments import MASKS, Plan
 from abplib.generators import SpatialTemporalGenerator
 from abplib.inference_nets import Encoder, GaussianEncoder
@@ -45,8 +45,9 @@ class Recipe:
         every: take every so many of a chain's steps into the posterior mean.
         sweeps: of the iterative imputation of 3D VAE and 3D WS.
         learned: LI-ABP's learned initialisation.
-        mirror: whether LI-ABP's network is the generator's mirror, as in the paper, or else a
-            `abplib.component_encoder.ComponentEncoder`, which costs little.
+        mirror: whether the networks that infer, of LI-ABP, 3D VAE and 3D WS, are the generator's
+            mirror, as in the paper, or else `abplib.component_encoder`'s, which cost little and
+            start where ABP's chains start.
         gan: 3D GAN's settings; its budget is the table's.
     """
 
@@ -67,13 +68,21 @@ class Recipe:
 _MODEL = replace(presets.MODEL3["book"], width=0.25, sigma=0.5, step_size=0.05, moments=0.0)
 _PAPER = replace(presets.MODEL3["paper"], latent_channels=100, sigma=0.5)
 _LEARNED = LearnedInit(
-    learning_rate=1e-3, dreams=1, dream_masks=("all", *MASKS), near=True, teach=True, warm_up=1.0
+    learning_rate=1e-3,
+    dreams=1,
+    dream_masks=("all", *MASKS),
+    near=True,
+    teach=True,
+    warm_up=1.0,
+    every=8,
 )
 _BOOK = Recipe(
     _MODEL,
     Plan(),
-    steps=60,
+    seconds=9.0,
+    steps=30,
     step_size=0.1,
+    every=3,
     learned=_LEARNED,
     mirror=False,
     gan=GANSettings(width=0.25, batch_size=4),
@@ -142,21 +151,26 @@ def _li_abp(
 
 
 def _vae(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> VAE:
-    encoder = GaussianEncoder(network, mask_channel=view.observed is not None, seed=seed)
+    encoder = _gaussian(recipe, view, network, seed)
     return VAE(view, _shape(view, network), recipe.model.settings(), seed, network=encoder)
 
 
 def _ws(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> WakeSleep:
-    hidden = view.observed is not None
-    encoder = GaussianEncoder(network, mask_channel=hidden, seed=seed)
+    encoder, settings = _gaussian(recipe, view, network, seed), recipe.model.settings()
+    own = () if view.observed is None else ("own",)
     return WakeSleep(
-        view,
-        _shape(view, network),
-        recipe.model.settings(),
-        seed,
-        network=encoder,
-        dream_masks=("own",) if hidden else (),
+        view, _shape(view, network), settings, seed, network=encoder, noise=False, dream_masks=own
     )
+
+
+def _gaussian(
+    recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int
+) -> nn.Module:
+    """q(Z | I; V) of 3D VAE and 3D WS: the mirror, or from the components that ABP starts at."""
+    if recipe.mirror:
+        return GaussianEncoder(network, mask_channel=view.observed is not None, seed=seed)
+    clips = _interpolated(view)
+    return GaussianComponentEncoder(clips, recipe.model.latent_channels, seed=seed)
 
 
 def _gan(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> GAN:

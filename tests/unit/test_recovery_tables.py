@@ -128,6 +128,19 @@ def test_the_component_encoder_starts_where_the_chains_start():
     assert ComponentEncoder(clips, 20)(clips)[:, 11:].abs().max() == 0
 
 
+def test_the_learned_start_learns_in_one_of_so_many_updates(parts):
+    recipe = replace(CI, learned=replace(CI.learned, every=3))
+    run = start("LI-ABP", recipe, parts.learn)
+    changed = []
+    for _ in range(6):
+        before = run.network.layers[2].bias.clone()
+        run.iterate()
+        changed.append(not torch.equal(before, run.network.layers[2].bias))
+    assert changed == [True, False, False, True, False, False]
+    with pytest.raises(ValueError, match="every is 0"):
+        replace(CI.learned, every=0)
+
+
 # nothing leaks
 
 
