@@ -29,6 +29,7 @@ from abplib.experiments.synthesis import enlarged, measure, parsed, synthesise_a
 
 TRAINING_CLIPS, HELD_OUT_CLIPS = 60, 30  # of the actions: six of each and three of each
 FILM_FRAMES = 32
+SMALL = ("rain", "snow")  # many small parts
 
 
 def add_command(commands: Any) -> None:
@@ -62,11 +63,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         chosen[number] = replace(preset, **parsed(preset, options.set))
     settings: dict[str, Any] = {"preset": options.preset}
     settings |= {f"model-{number}": asdict(preset) for number, preset in chosen.items()}
+    if 1 in chosen:
+        settings["small parts"] = dict.fromkeys(SMALL, presets.SMALL_PARTS)
     cells = [
         Cell(
             {"family": family, "seed": seed},
             row_and_film,
-            (number, chosen[number], source, seed, film(options.films, family, seed)),
+            (number, fitting(chosen[number], source), source, seed, film(options, family, seed)),
         )
         for seed in range(options.seeds)
         for family, (number, source) in sources.items()
@@ -74,8 +77,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return fill(options.out, settings, cells, jobs=options.jobs)
 
 
-def film(folder: Path | None, family: str, seed: int) -> Path | None:
+def fitting(preset: presets.Preset, source: str | Path) -> presets.Preset:
+    """The preset, changed for families of many small parts (`presets.SMALL_PARTS`)."""
+    return replace(preset, **presets.SMALL_PARTS) if source in SMALL else preset
+
+
+def film(options: argparse.Namespace, family: str, seed: int) -> Path | None:
     """Where the film of a cell goes: only first seeds have one."""
+    folder: Path | None = options.films
     return folder / f"{family}.mp4" if folder is not None and seed == 0 else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from abplib.presets.base import Preset
-from abplib.presets.model1 import MODEL1, Model1Preset
+from abplib.presets.model1 import MODEL1, SMALL_PARTS, Model1Preset
 from abplib.presets.model2 import MODEL2, Model2Preset
 from abplib.presets.model3 import MODEL3, Model3Preset
 
@@ -19,6 +19,7 @@ __all__ = [
     "MODEL2",
     "MODEL3",
     "MODELS",
+    "SMALL_PARTS",
     "Model1Preset",
     "Model2Preset",
     "Model3Preset",
