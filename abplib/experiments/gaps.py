@@ -161,7 +161,8 @@ def gaps_alike(observed: Tensor, seed: int = 0, share: float = 0.3) -> Tensor:
             free[t], extra[t] = False, True
     if not any(extra):
         raise ValueError("no gap like the real ones fits into what is observed: take a longer clip")
-    return torch.tensor(extra).view(1, 1, -1, 1, 1).expand_as(observed).clone()
+    hide = torch.tensor(extra, device=observed.device)
+    return hide.view(1, 1, -1, 1, 1).expand_as(observed).clone()
 
 
 def fitted_share(recovery: Recovery, clip: Tensor, shown: Tensor, asked: Tensor) -> float:
