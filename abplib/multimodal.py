@@ -11,13 +11,13 @@ each an option of its own:
 * ``spectral``: the view of the sound compares levels of its spectrum, not samples. The generator of
   sound is the same, with a fixed map behind it (`abplib.spectra.LogSpectrum`).
 * ``still``: what sound cannot tell, the look of a face, is taken out of the videos: each clip's
-  first frame is subtracted, and the mean first frame of the training clips is put back.
+  mean frame is subtracted, and the mean frame of the training clips is put back.
 * ``draws``: a prediction is the mean over so many states of its chain, so over the posterior.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -53,6 +53,8 @@ class MultimodalPreset:
         iterations, langevin_steps, step_size, learning_rate, beta1, batch_size, decay: see
             `abplib.abp.Settings`.
         steps, predict_step: Langevin steps and step size when one view is predicted from the other.
+        trust: when one view is predicted from the other, the given view's weight is so many times
+            that of learning.
         draws: see the head of this module; they are spread over the second half of the chain. 1:
             the chain's last state alone.
 
@@ -86,6 +88,7 @@ class MultimodalPreset:
     decay: float = 1.0
     steps: int = 200
     predict_step: float = 0.1
+    trust: float = 1.0
     draws: int = 1
 
     def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
@@ -100,15 +103,13 @@ class MultimodalPreset:
         return Settings(**{name: getattr(self, name) for name in names})
 
     def moving(self, videos: Tensor) -> Tensor:
-        """Videos (N, 3, T, H, W) as the generator is to make them: less their first frame, if
-        `still`.
-        """
-        return (videos - videos[:, :, :1]).clamp(-1, 1) if self.still else videos
+        """Videos (N, 3, T, H, W) as the generator is to make them: if `still`, less their mean."""
+        return (videos - videos.mean(2, keepdim=True)).clamp(-1, 1) if self.still else videos
 
     def face(self, videos: Tensor) -> Tensor:
         """What is put back to what the generator makes: (3, 1, H, W), from training videos."""
-        still = videos[:, :, :1].mean(0)
-        return still if self.still else torch.zeros_like(still)
+        mean = videos.mean((0, 2))[:, None]
+        return mean if self.still else torch.zeros_like(mean)
 
     def start(self, videos: Tensor, sounds: Tensor, seed: int = 0) -> Multimodal:
         """A run of Algorithm 1 on both views, ready for ``.run.fit()``.
@@ -196,11 +197,12 @@ class Multimodal:
                 kept.append(z)
 
         device = view.data.device
+        given = replace(view, weight=self.preset.trust * view.weight)
         random = torch.Generator(device=device).manual_seed(seed)
         shape = (len(view.data), self.preset.latent_channels, 1, 1, 1)
         with frozen(view):
             last = langevin(
-                lambda z: energy(z, view),
+                lambda z: energy(z, given),
                 torch.randn(shape, generator=random, device=device),
                 steps=steps,
                 step_size=self.preset.predict_step,
@@ -285,7 +287,7 @@ _BOOK = MultimodalPreset(
     sigma_video=0.2,
     sigma_audio=0.2,
     evidence=1000.0,
-    iterations=1500,
+    iterations=800,
     langevin_steps=1,
     step_size=0.03,
     learning_rate=3e-3,
@@ -295,10 +297,8 @@ _BOOK = MultimodalPreset(
 )
 
 PRESETS: dict[str, MultimodalPreset] = {
-    "ci": MultimodalPreset(
-        **{f.name: getattr(_BOOK, f.name) for f in fields(_BOOK)}
-        | {"width": 0.125, "audio_width": 0.125, "iterations": 30, "steps": 20, "draws": 2}
-    ),
+    "ci": replace(_BOOK, width=0.125, audio_width=0.125, iterations=30, steps=20, draws=2),
+    "quick": replace(_BOOK, iterations=400),
     "book": _BOOK,
     "paper": MultimodalPreset(),
 }
