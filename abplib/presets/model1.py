@@ -103,7 +103,7 @@ _MODEL1 = Model1Preset(
 )
 
 SMALL_PARTS: dict[str, Any] = {
-    "latent_channels": 192,
+    "latent_channels": 256,
     "step_size": 0.07,
     "moments": 0.3,
     "crops": 120,
