@@ -38,6 +38,7 @@ from typing import Any
 
 import audio
 import growth
+import layers
 import torch
 from nets import SIZES, build, step, useful_operations
 from torch import Tensor
@@ -156,6 +157,11 @@ def time_steps(name: str, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
+def fast(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the shipped form."""
+    return [row for row in rows if row["form"] == "fast"]
+
+
 def main() -> None:
     """Run everything, print it, write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -173,6 +179,9 @@ def main() -> None:
     result["rows"] = [row for name in SIZES for row in time_steps(name, 2 if options.quick else 5)]
     if not options.quick:
         keep_memory(True)
+        ceilings = {row["model"]: 1e9 * row["ceiling_gflop_per_s"] for row in fast(result["rows"])}
+        result["bandwidth_gb_per_s"] = round(layers.bandwidth() / 1e9, 1)
+        result["layers"] = [row for name in SIZES for row in layers.layers(name, ceilings[name])]
         result["learning_step"] = [
             row
             for name in SIZES
