@@ -33,6 +33,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,41 @@ def fast(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["form"] == "fast"]
 
 
+def parts(result: dict[str, Any], rounds: int) -> dict[str, Callable[[], Any]]:
+    """What the record consists of, each part a function that measures it."""
+
+    def ceiling(name: str) -> float:
+        return next(1e9 * row["ceiling_gflop_per_s"] for row in fast(result["rows"][name]))
+
+    return {
+        **{f"rows {name}": partial(time_steps, name, rounds) for name in SIZES},
+        "bandwidth_gb_per_s": lambda: round(layers.bandwidth() / 1e9, 1),
+        **{f"layers {n}": lambda n=n: layers.layers(n, ceiling(n)) for n in SIZES},
+        **{
+            f"learning_step {n}": lambda n=n: growth.learning_steps(n, networks(n), SIZES[n])
+            for n in SIZES
+        },
+        "iteration": growth.iterations,
+        "growth": growth.growth,
+        "memory": growth.memory,
+        "audio": audio.time_audio,
+    }
+
+
+def write(result: dict[str, Any], out: Path) -> None:
+    """Keep what there is, the rows of the models one after the other."""
+    flat = {
+        key: [row for rows in value.values() for row in rows]
+        if key in ("rows", "layers", "learning_step")
+        else value
+        for key, value in result.items()
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Run everything, print it, write it."""
+    """Run everything, print it, write it after every part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2 rounds, and nothing but the steps")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/langevin.json"))
@@ -176,24 +210,18 @@ def main() -> None:
         "threads": 1,
     }
     start = time.perf_counter()
-    result["rows"] = [row for name in SIZES for row in time_steps(name, 2 if options.quick else 5)]
-    if not options.quick:
-        keep_memory(True)
-        ceilings = {row["model"]: 1e9 * row["ceiling_gflop_per_s"] for row in fast(result["rows"])}
-        result["bandwidth_gb_per_s"] = round(layers.bandwidth() / 1e9, 1)
-        result["layers"] = [row for name in SIZES for row in layers.layers(name, ceilings[name])]
-        result["learning_step"] = [
-            row
-            for name in SIZES
-            for row in growth.learning_steps(name, networks(name), SIZES[name])
-        ]
-        result["iteration"] = growth.iterations()
-        result["growth"] = growth.growth()
-        result["memory"] = growth.memory()
-        result["audio"] = audio.time_audio()
-    result["seconds"] = round(time.perf_counter() - start)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for part, measure in parts(result, 2 if options.quick else 5).items():
+        if options.quick and not part.startswith("rows"):
+            break
+        if not part.startswith("rows"):
+            keep_memory(True)
+        key, _, model = part.partition(" ")
+        if model:
+            result.setdefault(key, {})[model] = measure()
+        else:
+            result[key] = measure()
+        result["seconds"] = round(time.perf_counter() - start)
+        write(result, options.out)
     print(f"wrote {options.out} after {result['seconds']} s")
 
 
