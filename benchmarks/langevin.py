@@ -1,6 +1,6 @@
 """Time the Langevin step and the learning step of each model at the paper's width.
 
-    python benchmarks/langevin.py [--quick] [--out FILE]
+    python benchmarks/langevin.py [--quick] [--resume] [--out FILE]
 
 The forms of one step, that is of the gradient of eq. 2 with respect to Z for one sequence:
 
@@ -50,6 +50,7 @@ from abplib.kernels import accelerate, keep_memory
 from abplib.kernels.plane import meetings
 from abplib.posterior import View
 
+GROUPED = {"rows", "layers", "learning_step"}  # by model, while they are measured
 PLAIN = ("naive", "z-only", "live taps")  # forms that run with the C library's memory settings
 TOLERANCE = 5e-3  # of a float32 gradient; a ReLU may flip where its input is within rounding of 0
 CONVOLUTIONS = {  # of the ceiling: (inputs, outputs, kernel, stride, padding, size), channels last
@@ -187,13 +188,20 @@ def parts(result: dict[str, Any], rounds: int) -> dict[str, Callable[[], Any]]:
 def write(result: dict[str, Any], out: Path) -> None:
     """Keep what there is, the rows of the models one after the other."""
     flat = {
-        key: [row for rows in value.values() for row in rows]
-        if key in ("rows", "layers", "learning_step")
-        else value
+        key: [row for rows in value.values() for row in rows] if key in GROUPED else value
         for key, value in result.items()
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(flat, indent=1) + "\n", encoding="utf-8")
+
+
+def read(out: Path) -> dict[str, Any]:
+    """What `write` has kept."""
+    result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    for key in GROUPED & result.keys():
+        models = dict.fromkeys(row["model"] for row in result[key])
+        result[key] = {m: [row for row in result[key] if row["model"] == m] for m in models}
+    return result
 
 
 def main() -> None:
@@ -201,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2 rounds, and nothing but the steps")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/langevin.json"))
+    parser.add_argument("--resume", action="store_true", help="measure what --out lacks")
     options = parser.parse_args()
     torch.set_num_threads(1)
     result: dict[str, Any] = {
@@ -209,13 +218,17 @@ def main() -> None:
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": 1,
     }
-    start = time.perf_counter()
+    if options.resume and options.out.exists():
+        result.update(read(options.out))
+    start = time.perf_counter() - result.get("seconds", 0)
     for part, measure in parts(result, 2 if options.quick else 5).items():
         if options.quick and not part.startswith("rows"):
             break
         if not part.startswith("rows"):
             keep_memory(True)
         key, _, model = part.partition(" ")
+        if model in result.get(key, {}) if model else key in result:
+            continue
         if model:
             result.setdefault(key, {})[model] = measure()
         else:
