@@ -84,7 +84,7 @@ _MODEL1 = Model1Preset(
     crops=200,
     clip_frames=128,
     clip_size=64,
-    latent_channels=24,
+    latent_channels=48,
     width=0.25,
     padding="valid",
     norm="none",
@@ -92,9 +92,9 @@ _MODEL1 = Model1Preset(
     mean_bias=True,
     frame_average=True,
     likelihood=40.0,
-    moments=1.0,
+    moments=0.3,
     components=True,
-    iterations=1400,
+    iterations=1200,
     langevin_steps=1,
     step_size=0.1,
     learning_rate=2e-3,
@@ -105,7 +105,6 @@ _MODEL1 = Model1Preset(
 SMALL_PARTS: dict[str, Any] = {
     "latent_channels": 256,
     "step_size": 0.07,
-    "moments": 0.3,
     "crops": 120,
     "iterations": 1000,
 }

@@ -10,6 +10,7 @@ import pytest
 from abplib import presets
 from abplib.data import patterns
 from abplib.data.video import video_info, write_video
+from abplib.experiments import families
 from abplib.experiments.__main__ import main
 
 
@@ -91,3 +92,21 @@ def test_errors(tmp_path, capsys):
     (tmp_path / "b.json").write_text("[]")
     assert command(tmp_path / "b.json", "--family", "fire") == 2
     assert "is no record" in capsys.readouterr().err
+
+
+def test_settings_reach_every_cell(tmp_path, capsys):
+    out = tmp_path / "set.json"
+    assert command(out, "--family", "fire", "--set", "moments=0", "--set", "latent_channels=3") == 0
+    settings = json.loads(out.read_text())["settings"]["model-2"]
+    assert (settings["moments"], settings["latent_channels"]) == (0, 3)
+    assert command(tmp_path / "b.json", "--family", "fire", "--set", "colour=3") == 2
+    assert "expected NAME=VALUE" in capsys.readouterr().err
+
+
+def test_small_parts_have_more_latents():
+    book = presets.MODEL1["book"]
+    rain = families.fitting(book, "rain")
+    assert rain == replace(book, **presets.SMALL_PARTS)
+    assert rain.latent_channels > 4 * book.latent_channels
+    assert families.fitting(book, "ocean") is book
+    assert families.fitting(book, Path("rain")) is book  # a file of the user's, whatever its name
