@@ -42,7 +42,7 @@ from abplib.multimodal import PRESETS, MultimodalPreset
 from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance
 
 TRAINING, NEW = 10, 3  # speakers
-FIRST = 10_000  # seed of the first speaker; presets were chosen on others
+FIRST = 10_000  # seed of the first speaker; the presets were chosen on those of seed 0
 SPREAD = 100  # from the speakers of one seed to those of the next
 
 VIDEO, SOUND = "V->A", "A->V"
