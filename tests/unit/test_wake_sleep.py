@@ -79,7 +79,7 @@ def small(seed=0, masked=False, data=None, iterations=6, mask_channel=False, **o
     g = Model3(4, frame_size=(16, 16), frames=16, width=1 / 32, norm="none", slope=0.2)
     view = View(g, clips() if data is None else data, masks() if masked else None, sigma=0.3)
     settings = Settings(iterations=iterations, learning_rate=2e-3, batch_size=3, decay=0.5)
-    network = GaussianEncoder(g, mask_channel=mask_channel)
+    network = GaussianEncoder(g, mask_channel=mask_channel, norm="none")
     return WakeSleep(view, (4, 1, 1, 1), settings, seed, network=network, **options)
 
 
