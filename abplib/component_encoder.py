@@ -1,11 +1,12 @@
 """A learned initialisation that is cheap: principal components of the interpolated clip, corrected.
 
-    f(I; V) = s + h(s; V),       s = whitened component scores of I, hidden pixels interpolated
+    f(I; V) = A s + b + h(s; V),     s = whitened component scores of I, hidden pixels interpolated
 
 The mirror encoder of section 3.3 costs as much as the generator it serves, in every iteration. Here
 the picture is read by a projection that is never learned: it only fits chains that started at the
-same components (`abplib.starts`). What is learned is the small network h, which follows the latents
-as they move away from their start.
+same components (`abplib.starts`). What is learned follows the latents as they move away from their
+start: A and b, which have a closed form (`ComponentEncoder.solve`), and the small network h. At
+first f(I; V) = s.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class ComponentEncoder(nn.Module):
 
     mean: Tensor
     axes: Tensor
+    matrix: Tensor
+    offset: Tensor
 
     def __init__(
         self, clips: Tensor, latent_channels: int, *, hidden: int = 256, seed: int = 0
@@ -54,6 +57,8 @@ class ComponentEncoder(nn.Module):
         axes[:, : found.shape[1]] = found
         self.register_buffer("mean", clips.mean(0))
         self.register_buffer("axes", axes)
+        self.register_buffer("matrix", torch.eye(latent_channels).to(centred))
+        self.register_buffer("offset", torch.zeros(latent_channels).to(centred))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             last = nn.Linear(hidden, latent_channels)
@@ -78,8 +83,42 @@ class ComponentEncoder(nn.Module):
         Returns:
             (N, d, 1, 1, 1).
         """
-        s = self.scores(video, observed)
-        return s + self.layers(s.flatten(1))[:, :, None, None, None]
+        return self.guess(self.scores(video, observed))
+
+    def guess(self, scores: Tensor) -> Tensor:
+        """`forward` of videos whose scores (N, d, ...) are known."""
+        s = scores.flatten(1)
+        return (self._linear(s) + self.layers(s))[:, :, None, None, None]
+
+    def _linear(self, s: Tensor) -> Tensor:
+        return s @ self.matrix + self.offset
+
+    @torch.no_grad()
+    def solve(self, scores: Tensor, latents: Tensor, ridge: float = 1e-2) -> None:
+        """Set A and b to the least squares of the latents on the scores; h stays as it is.
+
+        They minimise R(V) / N + ridge ||A||^2 of the given pairs, b free: what gradient steps on R
+        would come to for a linear f (the small ridge holds directions that the scores never take).
+
+        Args:
+            scores: (N, d, ...) of `scores`.
+            latents: (N, d, ...) to guess.
+            ridge: in units of the scores' variance.
+
+        Raises:
+            ValueError: for fewer than two pairs, and shapes that do not fit.
+        """
+        s, z = scores.flatten(1), latents.flatten(1)
+        if len(s) < 2 or s.shape != z.shape or s.shape[1] != len(self.offset):
+            raise ValueError(
+                f"scores {tuple(scores.shape)} and latents {tuple(latents.shape)} are no pairs: "
+                f"expected two or more, of {len(self.offset)} channels each"
+            )
+        wanted = z - self.layers(s)
+        a, b = s - s.mean(0), wanted - wanted.mean(0)
+        square = a.T @ a + ridge * len(s) * torch.eye(a.shape[1]).to(a)
+        self.matrix.copy_(torch.linalg.solve(square, a.T @ b))
+        self.offset.copy_(wanted.mean(0) - s.mean(0) @ self.matrix)
 
 
 class GaussianComponentEncoder(ComponentEncoder):
@@ -107,7 +146,7 @@ class GaussianComponentEncoder(ComponentEncoder):
 
     def forward(self, video: Tensor, observed: Tensor | None = None) -> Any:
         """See `ComponentEncoder.forward`; returns (mean, log-variance), the latter within ±10."""
-        s = self.scores(video, observed)
-        inner = self.layers[:-1](s.flatten(1))
-        mean = s + self.layers[-1](inner)[:, :, None, None, None]
+        s = self.scores(video, observed).flatten(1)
+        inner = self.layers[:-1](s)
+        mean = (self._linear(s) + self.layers[-1](inner))[:, :, None, None, None]
         return mean, 10 * torch.tanh(self.spread(inner)[:, :, None, None, None] / 10)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from abplib import dreams
 from abplib.abp import ABP
+from abplib.component_encoder import ComponentEncoder
 from abplib.inference_nets import Encoder
 from abplib.posterior import energy, frozen
 from abplib.recover import recover
@@ -38,7 +39,13 @@ class LearnedInit:
         teach: let the chains teach too: f also learns (Z_i, I_i) of the training videos.
         warm_up: fraction of the iterations in which chains go on from where they stood, as without
             f, while f already learns from dreams.
-        every: learn f in one of so many iterations only: its step costs as much as W's.
+        every: learn f in one of so many iterations only, for its step costs as much as W's; None:
+            in none of them.
+        solve: number of dreams from which `LearnedInitABP.finish` sets the linear part of f, in
+            closed form; with "teach" the training videos' chains are as many pairs more. 0: it
+            does not. Needs a network with a linear part, `abplib.component_encoder`.
+        jump: at the end (`LearnedInitABP.finish`), a chain goes to f(I; V) where the energy there
+            is lower than where it stands.
     """
 
     learning_rate: float | None = None
@@ -49,15 +56,19 @@ class LearnedInit:
     persistent: bool = False
     teach: bool = False
     warm_up: float = 0.0
-    every: int = 1
+    every: int | None = 1
+    solve: int = 0
+    jump: bool = False
 
     def __post_init__(self) -> None:
         if self.dreams is not None and self.dreams < 1:
             raise ValueError(f"dreams is {self.dreams}; expected at least 1, or None")
         if not 0 <= self.warm_up <= 1:
             raise ValueError(f"warm_up is {self.warm_up}; expected a fraction, from 0 to 1")
-        if self.every < 1:
-            raise ValueError(f"every is {self.every}; expected at least 1")
+        if self.every is not None and self.every < 1:
+            raise ValueError(f"every is {self.every}; expected at least 1, or None")
+        if self.solve == 1 or self.solve < 0:
+            raise ValueError(f"solve is {self.solve}; expected 2 dreams or more, or 0")
 
 
 @dataclass
@@ -95,6 +106,11 @@ class LearnedInitABP(ABP):
             assert isinstance(view.generator, nn.Module), "pass a network for a bare function"
             self.network = Encoder(view.generator, seed=self.seed)
         self._network: nn.Module = self.network
+        self._scores: Tensor | None = None  # of the training videos, which stay the same
+        if self.learned.solve or self.learned.jump:
+            if not isinstance(self.network, ComponentEncoder):
+                raise ValueError("solve and jump need a linear part in f: a ComponentEncoder")
+            self._scores = self.network.scores(view.data, view.observed)
         self._latest = 1.0  # R(V) of an f that knows nothing, until f has learned once
         self._dreams = dreams.Dreams(view, self.learned.dream_masks, self.learned.noise)
         device = view.data.device
@@ -128,13 +144,34 @@ class LearnedInitABP(ABP):
             return super().infer(index)
         view = self.views[0].select(index)
         start = self.initialise(view.data, view.observed)
-        if self.learned.persistent:
-            with torch.no_grad(), frozen(view):
-                here = self.z[index]
-                better = energy(start, view) < energy(here, view)
-            start = torch.where(better.view(-1, *[1] * (here.ndim - 1)), start, here)
-        self.z[index] = start
+        self.z[index] = self._lower(start, index) if self.learned.persistent else start
         return super().infer(index)
+
+    def _lower(self, start: Tensor, index: Tensor) -> Tensor:
+        """The start or where the chain stands, whichever has the lower energy."""
+        view, here = self.views[0].select(index), self.z[index]
+        with torch.no_grad(), frozen(view):
+            better = energy(start, view) < energy(here, view)
+        return torch.where(better.view(-1, *[1] * (here.ndim - 1)), start, here)
+
+    def finish(self) -> None:
+        """After the last iteration: what "solve" and "jump" ask for; see `LearnedInit`."""
+        if self._scores is None:
+            return
+        s, network = self.learned, self._network
+        assert isinstance(network, ComponentEncoder)  # as __post_init__ has seen to
+        if s.solve:
+            near = self.z if s.near else None
+            z = dreams.latents((s.solve, *self.z.shape[1:]), self.dream_random, near, self.z.dtype)
+            scores, latents = network.scores(*self._dreams.draw(z, self.dream_random)), z
+            if s.teach:
+                scores, latents = torch.cat([scores, self._scores]), torch.cat([z, self.z])
+            network.solve(scores, latents)
+        if s.jump:
+            with torch.no_grad():
+                guess = network.guess(self._scores)
+            for index in torch.arange(self.n, device=self.z.device).split(16):
+                self.z[index] = self._lower(guess[index], index)
 
     def learn_initialiser(self, index: Tensor) -> float:
         """One Adam step on V that lowers R(V) (line 5, optional); W stands still.
@@ -169,7 +206,8 @@ class LearnedInitABP(ABP):
     def learn(self, z: Tensor, index: Tensor) -> float:
         """Learning step (line 5), W's and then V's; see `ABP.learn`."""
         error = super().learn(z, index)
-        if self.iteration % self.learned.every == 0:
+        every = self.learned.every
+        if every is not None and self.iteration % every == 0:
             self._latest = self.learn_initialiser(index)
         return error
 

@@ -35,6 +35,7 @@ from abplib.experiments.recovery import (
     chosen,
     chosen_recipe,
     measured,
+    shortened,
 )
 from abplib.experiments.segments import mask, segments
 
@@ -136,15 +137,17 @@ def learned_answers(
     """A method's own answer, and its variants.
 
     Algorithm 1's answer is G(Z_i) where its chains stand at the end; the posterior mean lets them
-    run on, the weights held still.
+    run on, the weights held still. The variants of ABP start at components.
     """
-    short = method.removeprefix("3D ")
+    short = shortened(method)
     if not isinstance(run, ABP):
         own = run.impute(data, seen, sweeps=recipe.sweeps)
         yield method, own, None, None
         yield f"{short} + motion", completed(own, data, seen), None, None
         return
     yield method, run.reconstruct()[0], None, None
+    if method == "3D ABP":
+        return
     mean = chains(run, recipe, data, seen, run.z, seed, 1).mean
     yield f"{short} + posterior mean", mean, None, None
     yield f"{short} + motion", completed(mean, data, seen), None, None

@@ -1,5 +1,9 @@
 """Tables 2 and 3: the five methods on one generator, and an equal budget for each.
 
+The paper's ABP starts its chains at the prior. LI-ABP starts them at f(I; V), and of the cheap f
+used here that is at principal components, before it has learned anything. What those starts give
+by themselves is told apart by a sixth method, ABP + components: they are all it adds to ABP.
+
 A method is trained for so many seconds of processor time, or for so many updates of the generator.
 The learning rate falls with the share of the budget that is spent, whichever it is.
 """
@@ -74,7 +78,8 @@ _LEARNED = LearnedInit(
     near=True,
     teach=True,
     warm_up=1.0,
-    every=8,
+    every=None,
+    solve=24,
 )
 _BOOK = Recipe(
     _MODEL,
@@ -130,17 +135,23 @@ def start(
 
 
 def _abp(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> ABP:
+    return ABP([view], _shape(view, network), recipe.model.settings(), seed)
+
+
+def _components(recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int) -> ABP:
     return ABP([view], _codes(recipe, view, network, seed), recipe.model.settings(), seed)
 
 
 def _li_abp(
     recipe: Recipe, view: View, network: SpatialTemporalGenerator, seed: int
 ) -> LearnedInitABP:
-    learned, codes = recipe.learned, _codes(recipe, view, network, seed)
-    if view.observed is not None and learned.dream_masks:
-        learned = replace(learned, dream_masks=("own",))
+    learned = recipe.learned
+    codes: Tensor | Sequence[int] = _shape(view, network)
+    if view.observed is not None and learned.dream_masks:  # Table 3: its answer is the chains
+        learned = replace(learned, dream_masks=("own",), jump=True)
     encoder: nn.Module
     if recipe.mirror:
+        learned = replace(learned, solve=0)
         encoder = Encoder(network, mask_channel=bool(learned.dream_masks), seed=seed)
     else:
         d = recipe.model.latent_channels
@@ -184,9 +195,10 @@ METHODS: dict[str, Callable[[Recipe, View, SpatialTemporalGenerator, int], Any]]
     "3D VAE": _vae,
     "3D WS": _ws,
     "3D ABP": _abp,
+    "ABP + components": _components,
     "LI-ABP": _li_abp,
 }
-"""The paper's methods, by its names for them."""
+"""The paper's methods, by its names for them, and ABP whose chains start at components."""
 
 
 def generator_of(run: Any) -> SpatialTemporalGenerator:
@@ -199,10 +211,11 @@ def generator_of(run: Any) -> SpatialTemporalGenerator:
 def train(
     run: Any, *, seconds: float | None = None, updates: int | None = None
 ) -> tuple[float, int]:
-    """Iterate until the budget is spent.
+    """Iterate until the budget is spent; what comes after the last iteration is part of it.
 
     Args:
-        run: what `start` returned.
+        run: what `start` returned. If it has a method `finish`, as LI-ABP has, that is called at
+            the end, and once at the start to see how many seconds to keep for it.
         seconds: of processor time (of wall time on a GPU), or
         updates: of the generator; exactly one of the two.
 
@@ -221,7 +234,14 @@ def train(
         raise ValueError("pass seconds or updates, and not both")
     on_cpu = next(generator_of(run).parameters()).device.type == "cpu"
     clock = time.process_time if on_cpu else time.perf_counter
-    settings, began, done, spent = run.settings, clock(), 0, 0.0
+    settings, began, done = run.settings, clock(), 0
+    finish: Callable[[], None] = getattr(run, "finish", lambda: None)
+    if seconds is not None and hasattr(run, "finish"):
+        before, start_of_finish = run.state(), clock()
+        finish()
+        seconds -= clock() - start_of_finish
+        run.restore(before)
+    spent = clock() - began
     while done < updates if updates is not None else spent < (seconds or 0):
         if updates is not None:
             total = updates
@@ -230,8 +250,9 @@ def train(
         run.settings = replace(settings, iterations=max(total, done + 1))
         run.iterate()
         done, spent = done + 1, clock() - began
+    finish()
     run.settings = replace(settings, iterations=max(1, done))
-    return spent, done
+    return clock() - began, done
 
 
 def _shape(view: View, network: SpatialTemporalGenerator) -> Sequence[int]:
@@ -245,7 +266,7 @@ def _codes(
     """Where chains start: at components of the videos, or at the prior."""
     d, n = recipe.model.latent_channels, len(view.data)
     there = min(d, n - 1)
-    if not recipe.model.components or there < 1:
+    if there < 1:
         return _shape(view, network)
     random = torch.Generator().manual_seed(seed)
     codes = torch.randn(n, d, 1, 1, 1, generator=random).to(view.data)

@@ -165,8 +165,8 @@ def trivial_answers(parts: Segments, seen: Tensor, recipe: Recipe) -> list[Answe
 def learned_answers(
     method: str, run: Any, recipe: Recipe, parts: Segments, seen: Tensor, seed: int
 ) -> Iterator[Answer]:
-    """A method's own answer, and its variants."""
-    both, short = torch.cat([parts.aside, parts.test]), method.removeprefix("3D ")
+    """A method's own answer, and its variants; those of ABP start at components."""
+    both, short = torch.cat([parts.aside, parts.test]), shortened(method)
     if method in ("3D VAE", "3D WS"):
         own = run.impute(both, seen, sweeps=recipe.sweeps)
         yield method, own, None, None
@@ -180,12 +180,23 @@ def learned_answers(
     many = 1 if method == "3D GAN" else recipe.chains
     found = chains(run, recipe, both, seen, begin, seed, many)
     yield method, found.draw, None, None
+    if method == "3D ABP":
+        return
     if method != "3D GAN":
         n = len(parts.aside)
         scale = calibrate([_first(found, n)], [parts.aside], [seen[:n]])
         yield f"{short} + posterior mean", found.mean, *found.interval(0.9, scale)
         yield f"{short} + residual", with_residual(found.mean, parts, seen), None, None
     yield completed(short, found.mean, found.std, parts, seen)
+
+
+def shortened(method: str) -> str:
+    """What the variants of a method are named after.
+
+    >>> shortened("3D VAE"), shortened("ABP + components"), shortened("LI-ABP")
+    ('VAE', 'ABP', 'LI-ABP')
+    """
+    return method.removeprefix("3D ").removesuffix(" + components")
 
 
 def starts(method: str, run: Any, recipe: Recipe, both: Tensor, seen: Tensor) -> Any:
