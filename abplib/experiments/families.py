@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from abplib import presets
+from abplib.abp import ABP
 from abplib.data import actions, patterns
 from abplib.data.video import write_video
 from abplib.experiments.footage import Footage, read_footage
@@ -45,6 +46,7 @@ def add_command(commands: Any) -> None:
     add("--video", nargs="+", type=Path, default=[], help="files instead of families, for --model")
     add("--clips", type=Path, help="folder of clips for Model-3 instead of families")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="another preset value")
+    add("--device", default="cpu", help='where to learn: "cpu" (default) or "cuda"')
     add("--films", type=Path, help="folder for a film of each family: true, then synthesised")
     parser.set_defaults(run=run)
 
@@ -69,12 +71,24 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         Cell(
             {"family": family, "seed": seed},
             row_and_film,
-            (number, fitting(chosen[number], source), source, seed, film(options, family, seed)),
+            (
+                number,
+                fitting(chosen[number], source),
+                source,
+                seed,
+                film(options, family, seed),
+                options.device,
+            ),
         )
         for seed in range(options.seeds)
         for family, (number, source) in sources.items()
     ]
-    return fill(options.out, settings, cells, jobs=options.jobs)
+    return fill(options.out, settings, cells, jobs=options.jobs, device=named(options.device))
+
+
+def named(device: str) -> str:
+    """What a record calls a device: a GPU by its model."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def fitting(preset: presets.Preset, source: str | Path) -> presets.Preset:
@@ -89,10 +103,15 @@ def film(options: argparse.Namespace, family: str, seed: int) -> Path | None:
 
 
 def row_and_film(
-    number: int, preset: presets.Preset, source: str | Path, seed: int, path: Path | None
+    number: int,
+    preset: presets.Preset,
+    source: str | Path,
+    seed: int,
+    path: Path | None,
+    device: str = "cpu",
 ) -> list[Row]:
     """`cell`, with its film written to a file."""
-    row, video = cell(number, preset, source, seed)
+    row, video = cell(number, preset, source, seed, device)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_video(path, enlarged(video, 128), fps=15)
@@ -119,17 +138,22 @@ def own_files(options: argparse.Namespace) -> list[tuple[str, tuple[int, Any]]]:
 
 
 def cell(
-    number: int, preset: presets.Preset, source: str | Path, seed: int
+    number: int, preset: presets.Preset, source: str | Path, seed: int, device: str = "cpu"
 ) -> tuple[dict[str, Any], Tensor]:
-    """Learn one family or file with one seed; the table's row, and the film."""
+    """Learn one family or file with one seed; the table's row, and the film.
+
+    On another device only learning runs there; syntheses and measures are the CPU's.
+    """
     if isinstance(source, Path):
         footage, preset = read_footage(source, preset)
     else:
         footage = make_footage(source, preset, seed)
-    run = preset.start(footage.training, seed)
+    run = preset.start(footage.training.to(device), seed)
     began = time.perf_counter()
     run.fit(progress=False)
     seconds = time.perf_counter() - began
+    if device != "cpu":
+        run = brought_home(run, preset.start(footage.training, seed))
     made = synthesise_all(run, footage, preset.prior(run))
     values = measure(run, footage, made)
     fidelity = values["fidelity"]
@@ -152,6 +176,14 @@ def cell(
         "latent_rms": values["latent_rms"],
         "seconds": round(seconds, 1),
     }, torch.cat(halves, -1)
+
+
+def brought_home(away: ABP, run: ABP) -> ABP:
+    """A run on the CPU with what one on another device has learned."""
+    weights = away.views[0].generator.state_dict()
+    run.views[0].generator.load_state_dict({name: w.cpu() for name, w in weights.items()})
+    run.z, run.iteration, run.history = away.z.cpu(), away.iteration, away.history
+    return run
 
 
 def make_footage(name: str, preset: presets.Preset, seed: int) -> Footage:

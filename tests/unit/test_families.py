@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from abplib import presets
 from abplib.data import patterns
@@ -110,3 +111,15 @@ def test_small_parts_have_more_latents():
     assert rain.latent_channels > 4 * book.latent_channels
     assert families.fitting(book, "ocean") is book
     assert families.fitting(book, Path("rain")) is book  # a file of the user's, whatever its name
+
+
+def test_a_run_brought_home_is_the_same_run():
+    preset = presets.MODELS[2]["ci"]
+    clip = families.make_footage("fire", preset, 0).training
+    away, home = (preset.start(clip, seed) for seed in (0, 1))
+    away.fit(progress=False)
+    before = home.reconstruct()[0]
+    found = families.brought_home(away, home)
+    assert torch.equal(found.reconstruct()[0], away.reconstruct()[0])
+    assert not torch.equal(before, away.reconstruct()[0])
+    assert families.named("cpu") == "cpu"

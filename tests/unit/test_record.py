@@ -98,4 +98,7 @@ def test_an_environment_names_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"commit", "torch", "device", "cores"} <= environment().keys()
     assert environment("a card")["device"] == "a card"
     monkeypatch.setenv("PATH", "")  # no git
+    monkeypatch.delenv("ABPLIB_COMMIT", raising=False)
     assert commit() == "unknown"
+    monkeypatch.setenv("ABPLIB_COMMIT", "0123456789ab")  # a copy without its history is told
+    assert commit() == "0123456789ab"
