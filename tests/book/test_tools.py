@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat.v4 as nbf
 import notebooks
 import pytest
+import readme
 import stamp
 
 OLD, NEW = "https://github.com/abplib/abplib", "https://github.com/else/where"
@@ -78,3 +79,10 @@ def test_one_change_moves_the_repository(tmp_path: Path) -> None:
 def test_the_set_up_cell_is_short() -> None:
     text = (notebooks.ROOT / stamp.SETUP).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 12
+
+
+def test_the_readme_shows_what_the_records_say() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    shown = text.split(readme.BEGIN)[1].split(readme.END)[0]
+    assert shown.strip("\n").split("\n") == readme.lines(), "run book/_tools/readme.py"
+    assert sum(line.startswith("| 2 |") for line in readme.lines()) == 3
