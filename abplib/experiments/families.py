@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from abplib import presets
 from abplib.abp import ABP
@@ -180,8 +180,10 @@ def cell(
 
 def brought_home(away: ABP, run: ABP) -> ABP:
     """A run on the CPU with what one on another device has learned."""
-    weights = away.views[0].generator.state_dict()
-    run.views[0].generator.load_state_dict({name: w.cpu() for name, w in weights.items()})
+    there, here = away.views[0].generator, run.views[0].generator
+    assert isinstance(there, nn.Module)
+    assert isinstance(here, nn.Module)
+    here.load_state_dict({name: w.cpu() for name, w in there.state_dict().items()})
     run.z, run.iteration, run.history = away.z.cpu(), away.iteration, away.history
     return run
 
