@@ -10,17 +10,30 @@ poor f costs time, and does not bias what is learned once the chains are long en
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from abplib import dreams
 from abplib.abp import ABP
-from abplib.component_encoder import ComponentEncoder
 from abplib.inference_nets import Encoder
 from abplib.posterior import energy, frozen
 from abplib.recover import recover
+
+
+@runtime_checkable
+class LinearStart(Protocol):
+    """What "solve" and "jump" ask of f: a part linear in scores, as of a `ComponentEncoder`."""
+
+    def scores(self, video: Tensor, observed: Tensor | None = None) -> Tensor:
+        """What f is linear in: (N, d, ...)."""
+
+    def guess(self, scores: Tensor) -> Tensor:
+        """f of videos with these scores: (N, d, ...)."""
+
+    def solve(self, scores: Tensor, latents: Tensor) -> None:
+        """Set the linear part to the least squares of latents on scores."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +121,8 @@ class LearnedInitABP(ABP):
         self._network: nn.Module = self.network
         self._scores: Tensor | None = None  # of the training videos, which stay the same
         if self.learned.solve or self.learned.jump:
-            if not isinstance(self.network, ComponentEncoder):
-                raise ValueError("solve and jump need a linear part in f: a ComponentEncoder")
+            if not isinstance(self.network, LinearStart):
+                raise ValueError("solve and jump need a linear part in f, as of a ComponentEncoder")
             self._scores = self.network.scores(view.data, view.observed)
         self._latest = 1.0  # R(V) of an f that knows nothing, until f has learned once
         self._dreams = dreams.Dreams(view, self.learned.dream_masks, self.learned.noise)
@@ -159,7 +172,7 @@ class LearnedInitABP(ABP):
         if self._scores is None:
             return
         s, network = self.learned, self._network
-        assert isinstance(network, ComponentEncoder)  # as __post_init__ has seen to
+        assert isinstance(network, LinearStart)  # as __post_init__ has seen to
         if s.solve:
             near = self.z if s.near else None
             z = dreams.latents((s.solve, *self.z.shape[1:]), self.dream_random, near, self.z.dtype)
