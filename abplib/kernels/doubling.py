@@ -17,6 +17,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from abplib.kernels import machine
+
 Triple = tuple[int, int, int]
 
 NARROW = 128  # output channels from which products are the faster form
@@ -52,6 +54,7 @@ def pays(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
     """Whether the products are faster than the convolution library here."""
     return (
         is_doubling(deconv)
+        and machine.full_width()
         and deconv.out_channels >= NARROW
         and deconv.in_channels == x.shape[1]
         and x.dtype == torch.float32
