@@ -52,11 +52,15 @@ class Layer(NamedTuple):
         found.insert(1 + self.shared, slice(None))
         return tuple(found)
 
+    def live(self) -> list[int]:
+        """Those taps of the shared axis that meet data."""
+        return [tap for tap, _, _ in self.along(self.shared)]
+
     def overlaps(self) -> Iterator[tuple[int, Place, Place]]:
-        """Each tap of the shared axis with the pixels that it joins."""
-        for tap, *joined in self.along(self.shared):
+        """The place of each live tap in a product, with the pixels that it joins."""
+        for number, (_, *joined) in enumerate(self.along(self.shared)):
             read, written = ((slice(None),) * (1 + self.shared) + (pixels,) for pixels in joined)
-            yield tap, read, written
+            yield number, read, written
 
     def half_way(self) -> Triple:
         """Size of the result before the taps of the shared axis have been added up."""
@@ -119,9 +123,9 @@ class _Packed(torch.autograd.Function):
 def _pack(weight: Tensor, layer: Layer, forward: bool) -> list[Tensor]:
     """The matrix of each product, in the library's blocks."""
     matrices = weight.permute(2, 3, 4, 0, 1).movedim(layer.shared, -2)  # (k, k, in, shared, out)
-    packed = []
+    packed, live = [], layer.live()
     for taps, _, _ in layer.products():
-        matrix = matrices[taps].flatten(1)
+        matrix = matrices[taps][:, live].flatten(1)
         packed.append(
             torch.ops.mkldnn._reorder_linear_weight((matrix.T if forward else matrix).contiguous())
         )
@@ -138,7 +142,7 @@ def _rows(pixels: Tensor, matrix: Tensor) -> Tensor:
 
 def _forward(pixels: Tensor, matrices: list[Tensor], layer: Layer) -> Tensor:
     """Outputs (N, T, H, W, out) in float32 from inputs (N, T, H, W, in)."""
-    n, taps = len(pixels), layer.kernel[layer.shared]
+    n, taps = len(pixels), len(layer.live())
     wide: Tensor | None = None
     for matrix, (_, read, written) in zip(matrices, layer.products(), strict=True):
         made = _rows(pixels[read], matrix)
@@ -155,7 +159,7 @@ def _forward(pixels: Tensor, matrices: list[Tensor], layer: Layer) -> Tensor:
 
 def _backward(gradient: Tensor, matrices: list[Tensor], layer: Layer) -> Tensor:
     """Inputs' gradient (N, T, H, W, in) in float32 from the outputs' (N, T, H, W, out)."""
-    n, taps = len(gradient), layer.kernel[layer.shared]
+    n, taps = len(gradient), len(layer.live())
     wide = gradient.new_zeros(n, *layer.half_way(), taps, gradient.shape[-1])
     for tap, read, written in layer.overlaps():
         wide[read][..., tap, :] = gradient[written]
