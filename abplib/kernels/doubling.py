@@ -6,8 +6,9 @@ parity q read two neighbouring inputs, through taps of one parity. In the plane,
 matrix of 4 C columns, and each tap of time is one product with it. The gradients need the same
 rows of the result's gradient, 4 x 4 pixels each.
 
-The convolution library computes the same sums at half to nine tenths of the rate of the matrix
-library, and rearranges the weights in each call; here that is done once for each version of them.
+On a processor whose full width the matrix library uses, the convolution library computes the same
+sums at half to nine tenths of its rate. On others it is the other way round, and the convolution
+library does them all: see `machine.full_width`. The weights are arranged once for each version.
 """
 
 from __future__ import annotations

@@ -9,25 +9,25 @@ and larger: along time where the input is one frame, which all of them read; els
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import math
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from abplib.kernels import plane, prepared
-from abplib.kernels.applies import LAST
 from abplib.kernels.plane import Triple, meetings
 from abplib.kernels.prepared import NOTHING, Prepared
 
 PATIENCE = 4  # steps with one version of a weight whose gain is what packing it costs
-Place = tuple[slice, ...]  # in (N, T, H, W)
 
 
 class Layer(NamedTuple):
-    """The geometry of a deconvolution."""
+    """The geometry of a deconvolution of n sequences."""
 
+    n: int
     kernel: Triple
     stride: Triple
     padding: Triple
@@ -35,38 +35,62 @@ class Layer(NamedTuple):
     outputs: Triple
     shared: int  # the axis whose taps share a product
 
-    def along(self, axis: int) -> list[tuple[int, slice, slice]]:
-        """The taps of one axis, each with what it reads and what it writes."""
-        sizes = zip(*self[:5], strict=True)
-        return meetings(*list(sizes)[axis])
 
-    def products(self) -> Iterator[tuple[tuple[int, ...], Place, Place]]:
-        """Each product's taps on the axes that are not shared, and the pixels that it joins."""
-        for meeting in itertools.product(*(self.along(a) for a in range(3) if a != self.shared)):
-            taps, read, written = zip(*meeting, strict=True)
-            yield taps, self.place(*read), self.place(*written)
+class Sum(NamedTuple):
+    """Which rows add up to each pixel, the rows of one pixel after those of another."""
 
-    def place(self, *others: slice) -> Place:
-        """Slices of the axes that are not shared, put in their places."""
-        found = [slice(None), *others]
-        found.insert(1 + self.shared, slice(None))
-        return tuple(found)
+    rows: Tensor
+    starts: Tensor  # (pixels,)
 
-    def live(self) -> list[int]:
-        """Those taps of the shared axis that meet data."""
-        return [tap for tap, _, _ in self.along(self.shared)]
+    def of(self, made: Tensor) -> Tensor:
+        """(pixels, C) in float32 from rows (rows, C)."""
+        return F.embedding_bag(self.rows, made.float(), self.starts, mode="sum")
 
-    def overlaps(self) -> Iterator[tuple[int, Place, Place]]:
-        """The place of each live tap in a product, with the pixels that it joins."""
-        for number, (_, *joined) in enumerate(self.along(self.shared)):
-            read, written = ((slice(None),) * (1 + self.shared) + (pixels,) for pixels in joined)
-            yield number, read, written
 
-    def half_way(self) -> Triple:
-        """Size of the result before the taps of the shared axis have been added up."""
-        size = list(self.outputs)
-        size[self.shared] = self.inputs[self.shared]
-        return cast(Triple, tuple(size))
+class Plan(NamedTuple):
+    """The rows of the products, one product after the other, and what becomes of them."""
+
+    taps: list[int]  # each product's place among the taps of the axes that are not shared
+    sizes: list[int]  # rows of each product
+    live: list[int]  # taps of the shared axis that meet data
+    inputs: Tensor  # (rows,), the pixel that each row reads
+    targets: Tensor  # (rows * live,), the pixel that each tap adds to; one more for none
+    to_outputs: Sum
+    to_inputs: Sum
+
+
+@lru_cache(maxsize=64)
+def plan(layer: Layer) -> Plan:
+    """See `Plan`: `plane.plan` without the shared axis, whose taps are then told apart."""
+    n, shared = layer.n, layer.shared
+    kernel, stride, padding = list(layer.kernel), list(layer.stride), list(layer.padding)
+    kernel[shared], stride[shared], padding[shared] = 1, 1, 0
+    halfway = [layer.inputs[a] if a == shared else layer.outputs[a] for a in range(3)]
+    geometry = (cast(Triple, tuple(axis)) for axis in (kernel, stride, padding))
+    rows = plane.plan(n, *geometry, layer.inputs, cast(Triple, tuple(halfway)))
+    along = meetings(*(axis[shared] for axis in layer[1:6]))
+    pixels = n * math.prod(layer.outputs)
+    places = torch.arange(pixels).view(n, *layer.outputs).movedim(1 + shared, 0)
+    targets = torch.full((n, *halfway, len(along)), pixels).movedim(1 + shared, 0)
+    for number, (_, read, written) in enumerate(along):
+        targets[read, ..., number] = places[written]
+    targets = targets.movedim(0, 1 + shared).flatten(0, 3)[rows.outputs].flatten()
+    return Plan(
+        rows.taps,
+        rows.sizes,
+        [tap for tap, _, _ in along],
+        rows.inputs,
+        targets,
+        _sum(targets, pixels),
+        _sum(rows.inputs, n * math.prod(layer.inputs)),
+    )
+
+
+def _sum(pixels: Tensor, count: int) -> Sum:
+    """The sum of rows by pixel; pixels from count on do not exist."""
+    order = pixels.argsort(stable=True)
+    starts = torch.searchsorted(pixels[order], torch.arange(count + 1))
+    return Sum(order[: int(starts[-1])], starts[:-1])
 
 
 def pays(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> bool:
@@ -82,6 +106,7 @@ def pays(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> bool:
 def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor:
     """What `deconv(x)` computes, channels last in memory; x may be differentiated any times."""
     layer = Layer(
+        len(x),
         cast(Triple, deconv.kernel_size),
         cast(Triple, deconv.stride),
         cast(Triple, deconv.padding),
@@ -109,9 +134,16 @@ class _Packed(torch.autograd.Function):
             layer,
             x.dtype,
         )
-        pixels = x.permute(0, 2, 3, 4, 1)
-        y = (_forward if forward else _backward)(pixels, matrices, layer)
-        return y.to(x.dtype).permute(0, 4, 1, 2, 3).contiguous(memory_format=LAST)
+        rows, size = plan(layer), layer.outputs if forward else layer.inputs
+        pixels = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
+        if forward:
+            made = _multiply(pixels[rows.inputs], matrices, rows.sizes)
+            y = rows.to_outputs.of(made.view(-1, weight.shape[1]))
+        else:
+            pixels = torch.cat([pixels, pixels.new_zeros(1, pixels.shape[1])])
+            parts = pixels[rows.targets].view(len(rows.inputs), -1)
+            y = rows.to_inputs.of(_multiply(parts, matrices, rows.sizes))
+        return y.to(x.dtype).view(layer.n, *size, -1).permute(0, 4, 1, 2, 3)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -123,52 +155,16 @@ class _Packed(torch.autograd.Function):
 def _pack(weight: Tensor, layer: Layer, forward: bool) -> list[Tensor]:
     """The matrix of each product, in the library's blocks."""
     matrices = weight.permute(2, 3, 4, 0, 1).movedim(layer.shared, -2)  # (k, k, in, shared, out)
-    packed, live = [], layer.live()
-    for taps, _, _ in layer.products():
-        matrix = matrices[taps][:, live].flatten(1)
-        packed.append(
-            torch.ops.mkldnn._reorder_linear_weight((matrix.T if forward else matrix).contiguous())
-        )
+    matrices, packed, rows = matrices.flatten(0, 1), [], plan(layer)
+    for tap in rows.taps:
+        matrix = matrices[tap][:, rows.live].flatten(1)
+        matrix = (matrix.T if forward else matrix).contiguous()
+        packed.append(torch.ops.mkldnn._reorder_linear_weight(matrix))
     return packed
 
 
-def _rows(pixels: Tensor, matrix: Tensor) -> Tensor:
-    """Pixels (N, T, H, W, C) times a packed matrix."""
-    made = torch.ops.mkldnn._linear_pointwise(
-        pixels.reshape(-1, pixels.shape[-1]), matrix, None, *NOTHING
-    )
-    return made.view(*pixels.shape[:-1], -1)
-
-
-def _forward(pixels: Tensor, matrices: list[Tensor], layer: Layer) -> Tensor:
-    """Outputs (N, T, H, W, out) in float32 from inputs (N, T, H, W, in)."""
-    n, taps = len(pixels), len(layer.live())
-    wide: Tensor | None = None
-    for matrix, (_, read, written) in zip(matrices, layer.products(), strict=True):
-        made = _rows(pixels[read], matrix)
-        if wide is None:
-            wide = made.new_zeros(n, *layer.half_way(), made.shape[-1], dtype=torch.float32)
-        wide[written] += made
-    assert wide is not None  # a layer without products makes nothing
-    wide = wide.unflatten(-1, (taps, -1))
-    y = wide.new_zeros(n, *layer.outputs, wide.shape[-1])
-    for tap, read, written in layer.overlaps():
-        y[written] += wide[read][..., tap, :]
-    return y
-
-
-def _backward(gradient: Tensor, matrices: list[Tensor], layer: Layer) -> Tensor:
-    """Inputs' gradient (N, T, H, W, in) in float32 from the outputs' (N, T, H, W, out)."""
-    n, taps = len(gradient), len(layer.live())
-    wide = gradient.new_zeros(n, *layer.half_way(), taps, gradient.shape[-1])
-    for tap, read, written in layer.overlaps():
-        wide[read][..., tap, :] = gradient[written]
-    wide = wide.flatten(-2)
-    dx: Tensor | None = None
-    for matrix, (_, read, written) in zip(matrices, layer.products(), strict=True):
-        made = _rows(wide[written], matrix)
-        if dx is None:
-            dx = made.new_zeros(n, *layer.inputs, made.shape[-1], dtype=torch.float32)
-        dx[read] += made
-    assert dx is not None
-    return dx
+def _multiply(rows: Tensor, matrices: list[Tensor], sizes: list[int]) -> Tensor:
+    """Each group of rows times its packed matrix."""
+    product = torch.ops.mkldnn._linear_pointwise
+    groups = zip(rows.split(sizes), matrices, strict=True)
+    return torch.cat([product(group, matrix, None, *NOTHING) for group, matrix in groups])

@@ -4,7 +4,7 @@ The 7 x 7 layer of Model-2 and Model-3 works on a plane of 4 x 4 pixels. Two thi
 meet the border there, and it has far more weights than pixels, so that arranging the weights costs
 a convolution library more than using them. Here each tap of the kernel is one matrix product, on
 just those pixels that the tap sends to an output. With channels last in memory the weights need no
-arranging at all.
+arranging at all. A weight that is held still for long is packed instead: see `packed`.
 """
 
 from __future__ import annotations
