@@ -15,6 +15,7 @@ from abplib.kernels.prepared import Prepared
 Triple = tuple[int, int, int]
 
 MANY = 10_000  # weights a pixel from which the gradient too is faster as products
+MOST = 100_000  # from which a doubling layer's weight gradient is, whatever makes its output
 
 
 def arrange(deconv: nn.ConvTranspose3d) -> None:
@@ -95,6 +96,7 @@ class _Deconvolution(torch.autograd.Function):
         place = cast(Triple, deconv.stride), cast(Triple, deconv.padding)
         ctx.save_for_backward(x, weight)
         ctx.forms, ctx.products, (ctx.stride, ctx.padding) = forms, products, place
+        ctx.possible = doubling.possible(x, deconv)
         if products:
             matrices = forms.get("products", weight, lambda: doubling.pack(weight, place[1]))
             return doubling.deconvolve(x, matrices, place[1])
@@ -116,10 +118,13 @@ class _Deconvolution(torch.autograd.Function):
             dx, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, of_x, of_weight)
             return dx, dw, None, None, None
         gradient = gradient.contiguous(memory_format=LAST)
-        many = ctx.products and weight.numel() * x.shape[1] >= MANY * x.numel()
+        weights = weight.numel() * x.shape[1] / x.numel()  # a pixel
+        many = ctx.products and weights >= MANY
         if ctx.products and (of_weight or (of_x and many)):
             wanted = of_x and many, of_weight
             dx, dw = doubling.gradients(gradient, x, weight, ctx.padding, *wanted)
+        elif of_weight and ctx.possible and weights >= MOST:
+            _, dw = doubling.gradients(gradient, x, weight, ctx.padding, False, True)
         elif of_weight:
             _, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, False, True)
         if of_x and not (ctx.products and many):

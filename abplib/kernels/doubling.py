@@ -51,16 +51,19 @@ def is_doubling(deconv: nn.ConvTranspose3d) -> bool:
     )
 
 
-def pays(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
-    """Whether the products are faster than the convolution library here."""
+def possible(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
+    """Whether the products can do this."""
     return (
         is_doubling(deconv)
-        and machine.full_width()
-        and deconv.out_channels >= NARROW
         and deconv.in_channels == x.shape[1]
         and x.dtype == torch.float32
         and all(size + 1 > p for size, p in zip(x.shape[2:], _padding(deconv), strict=True))
     )
+
+
+def pays(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
+    """Whether the products are faster than the convolution library here."""
+    return machine.full_width() and deconv.out_channels >= NARROW and possible(x, deconv)
 
 
 def arrange(deconv: nn.ConvTranspose3d) -> None:

@@ -201,6 +201,7 @@ def choose(monkeypatch, form: str) -> None:
     monkeypatch.setattr(machine, "full_width", lambda: True)
     monkeypatch.setattr(doubling, "NARROW", narrow)
     monkeypatch.setattr(deconvolution, "MANY", many)
+    monkeypatch.setattr(deconvolution, "MOST", many)
     monkeypatch.setattr(packed, "PATIENCE", patience)
 
 
