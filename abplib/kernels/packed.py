@@ -156,10 +156,10 @@ def _pack(weight: Tensor, layer: Layer, forward: bool) -> list[Tensor]:
     """The matrix of each product, in the library's blocks."""
     matrices = weight.permute(2, 3, 4, 0, 1).movedim(layer.shared, -2)  # (k, k, in, shared, out)
     matrices, packed, rows = matrices.flatten(0, 1), [], plan(layer)
-    for tap in rows.taps:
+    for tap, size in zip(rows.taps, rows.sizes, strict=True):
         matrix = matrices[tap][:, rows.live].flatten(1)
         matrix = (matrix.T if forward else matrix).contiguous()
-        packed.append(torch.ops.mkldnn._reorder_linear_weight(matrix))
+        packed.append(torch.ops.mkldnn._reorder_linear_weight(matrix, size))
     return packed
 
 
