@@ -50,7 +50,7 @@ from abplib.kernels import accelerate, keep_memory
 from abplib.kernels.plane import meetings
 from abplib.posterior import View
 
-GROUPED = {"rows", "layers", "learning_step"}  # by model, while they are measured
+GROUPED = {"rows", "layers", "operations", "learning_step"}  # by model, while they are measured
 PLAIN = ("naive", "z-only", "live taps")  # forms that run with the C library's memory settings
 TOLERANCE = 5e-3  # of a float32 gradient; a ReLU may flip where its input is within rounding of 0
 CONVOLUTIONS = {  # of the ceiling: (inputs, outputs, kernel, stride, padding, size), channels last
@@ -174,6 +174,7 @@ def parts(result: dict[str, Any], rounds: int) -> dict[str, Callable[[], Any]]:
         **{f"rows {name}": partial(time_steps, name, rounds) for name in SIZES},
         "bandwidth_gb_per_s": lambda: round(layers.bandwidth() / 1e9, 1),
         **{f"layers {n}": lambda n=n: layers.layers(n, ceiling(n)) for n in SIZES},
+        **{f"operations {n}": partial(layers.operations, n) for n in SIZES},
         **{
             f"learning_step {n}": lambda n=n: growth.learning_steps(n, networks(n), SIZES[n])
             for n in SIZES

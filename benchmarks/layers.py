@@ -8,7 +8,10 @@ work / ceiling is memory; the difference between a time and its bound is what is
 Least traffic, in numbers of 4 bytes: the weights once forward and once backward; forward the
 input read and the output written by the deconvolution, then read twice and written once by the
 normalisation; backward the gradient and the output read twice and one result written by the
-normalisation, then the gradient read and the input's gradient written by the deconvolution.
+normalisation, then the gradient read and the input's gradient written by the deconvolution. The
+last layer has a tanh instead of a normalisation, the rest is the squared error.
+
+`operations` says which operations the time goes to, and how often each is called.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 import torch
 from nets import SIZES, build, step, useful_by_layer
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
 from abplib.kernels import FastLayer, ThinDeconvolution, accelerate
 from abplib.posterior import View
@@ -78,14 +82,14 @@ class Clock:
     def seconds(self, task: Callable[[], Any], rounds: int) -> dict[str, float]:
         """Median time of each part of a task."""
         found: dict[str, list[float]] = {}
-        for turn in range(rounds + 2):
+        for turn in range(rounds + 6):  # the first ones until the weights are packed
             self.marks = [("start", time.process_time())]
             task()
             self.mark("rest")
             parts: dict[str, float] = {}
             for (_, start), (what, stop) in zip(self.marks, self.marks[1:], strict=False):
                 parts[what] = parts.get(what, 0.0) + stop - start
-            if turn > 1:
+            if turn > 5:
                 for what, value in parts.items():
                     found.setdefault(what, []).append(value)
         for hook in self.hooks:
@@ -125,7 +129,7 @@ def layers(name: str, ceiling: float, rounds: int = 7) -> list[Row]:
     for place, ((weights, inputs, outputs), operations) in enumerate(
         zip(numbers, work, strict=True)
     ):
-        passes = 2 if place == clock.last else 10
+        passes = 5 if place == clock.last else 10
         moved = 4 * (2 * weights + 2 * inputs + passes * outputs)
         rows.append(
             {
@@ -140,7 +144,7 @@ def layers(name: str, ceiling: float, rounds: int = 7) -> list[Row]:
             }
         )
         print(rows[-1], flush=True)
-    moved = 4 * 12 * data.numel()  # bias and tanh, squares and sum, and back
+    moved = 4 * 7 * data.numel()  # squares and sum, and back
     rows.append(
         {
             "model": name,
@@ -151,4 +155,36 @@ def layers(name: str, ceiling: float, rounds: int = 7) -> list[Row]:
         }
     )
     print(rows[-1], flush=True)
+    return rows
+
+
+def operations(name: str, rounds: int = 5, least: float = 0.01) -> list[Row]:
+    """The operations of one fast step that take at least this share of it, by PyTorch's profiler.
+
+    The profiler slows a step by some per cent, most where operations are short.
+    """
+    network = accelerate(build(name))
+    view = View(network, torch.rand(1, 3, *SIZES[name]) * 2 - 1)
+    z = torch.randn(1, *network.latent_shape(*SIZES[name]))
+    for _ in range(8):  # until the weights are packed
+        step(view, z)
+    for _ in range(2):  # the profiler's own start counts in the first
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            for _ in range(rounds):
+                step(view, z)
+    found = profiler.key_averages()
+    total = sum(event.self_cpu_time_total for event in found)
+    rows = [
+        {
+            "model": name,
+            "operation": event.key,
+            "calls": event.count // rounds,
+            "milliseconds": round(1e-3 * event.self_cpu_time_total / rounds, 2),
+            "share": round(event.self_cpu_time_total / total, 3),
+        }
+        for event in sorted(found, key=lambda event: -event.self_cpu_time_total)
+        if event.self_cpu_time_total >= least * total
+    ]
+    for row in rows:
+        print(row, flush=True)
     return rows

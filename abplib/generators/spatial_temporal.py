@@ -85,11 +85,14 @@ class SpatialTemporalGenerator(nn.Module, ABC):
                 f"(N, {self.latent_channels}, T0, H0, W0): see latent_shape"
             )
         self.check_latent(z)
-        x = self.last(self.doubling(self.top(z)))
+        x = self.doubling(self.top(z))
+        # A fast last layer (abplib.kernels) adds the bias of a colour and takes the tanh itself.
+        bounds = getattr(self.last, "bounds", False) and self.bias[0].numel() == 1
+        x = self.last(x, bias=self.bias) if bounds else self.last(x)
         for axis, spare in enumerate(self._spare, start=2):
             if spare:
                 x = x.narrow(axis, spare, x.shape[axis] - 2 * spare)
-        return torch.tanh(x + self.bias)
+        return x if bounds else torch.tanh(x + self.bias)
 
     @abstractmethod
     def check_latent(self, z: Tensor) -> None:

@@ -5,10 +5,11 @@ time:
 
 * `FastLayer`: deconvolution, normalisation and ReLU, the channels last in memory, which is how the
   convolution library works, and few passes over memory. Inside it, a deconvolution of few pixels
-  by many weights, such as the 7 x 7 layer on its 4 x 4 plane, and a wide doubling layer are rows of
-  matrix products. Weights are arranged for the library once for each version of them, not in each
-  call; that takes memory for a second and a third copy of them.
-* `ThinDeconvolution`: the last layer, which makes 3 colours out of 64 filters.
+  by many weights, such as the 7 x 7 layer on its 4 x 4 plane, is rows of matrix products; so is a
+  wide doubling layer where the matrix library is the faster one (`machine.full_width`). Weights
+  are arranged for the library once for each version of them, not in each call; that takes memory
+  for a second and a third copy of them.
+* `ThinDeconvolution`: the last layer, which makes 3 colours out of 64 filters, with the tanh.
 * `SoundDeconvolution`: the audio generator's last layer, which makes one channel of 128.
 * `keep_memory`: the memory of large tensors is kept for the next step.
 

@@ -8,20 +8,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from abplib.kernels import doubling, plane, prepared
+from abplib.kernels import doubling, machine, packed, plane, prepared
 from abplib.kernels.applies import LAST, channels_last, plain_gradients
 from abplib.kernels.prepared import Prepared
 
 Triple = tuple[int, int, int]
 
 MANY = 10_000  # weights a pixel from which the gradient too is faster as products
+MOST = 100_000  # from which a doubling layer's weight gradient is, whatever makes its output
 
 
 def arrange(deconv: nn.ConvTranspose3d) -> None:
     """Store the weight as the form that will use it reads it; its values stay."""
-    if doubling.is_doubling(deconv) and deconv.out_channels >= doubling.NARROW:
+    doubles = doubling.is_doubling(deconv)
+    if doubles and deconv.out_channels >= doubling.NARROW and machine.full_width():
         doubling.arrange(deconv)
-    elif not plane.arrange(deconv):
+    elif doubles or not plane.arrange(deconv):
         channels_last(deconv)
 
 
@@ -36,7 +38,10 @@ def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, forms: Prepared) -> Tensor
     if _spreads(x, deconv):
         return _spread(x, deconv, _rounded(x, deconv, forms))
     products = doubling.pays(x, deconv)
-    if not products and plane.weights_per_pixel(x, deconv) >= MANY:
+    blocks = doubling.is_doubling(deconv) and prepared.packs(x.dtype)
+    if not products and not blocks and plane.weights_per_pixel(x, deconv) >= MANY:
+        if packed.pays(x, deconv, forms):
+            return packed.deconvolve(x, deconv, forms)
         return plane.deconvolve(x, deconv, _rounded(x, deconv, forms))
     x = x.contiguous(memory_format=LAST)
     simple = deconv.groups == 1 and deconv.dilation == (1, 1, 1)
@@ -91,9 +96,10 @@ class _Deconvolution(torch.autograd.Function):
         place = cast(Triple, deconv.stride), cast(Triple, deconv.padding)
         ctx.save_for_backward(x, weight)
         ctx.forms, ctx.products, (ctx.stride, ctx.padding) = forms, products, place
+        ctx.possible = doubling.possible(x, deconv)
         if products:
-            packed = forms.get("products", weight, lambda: doubling.pack(weight, place[1]))
-            return doubling.deconvolve(x, packed, place[1])
+            matrices = forms.get("products", weight, lambda: doubling.pack(weight, place[1]))
+            return doubling.deconvolve(x, matrices, place[1])
         blocks = forms.get(
             "forward",
             weight,
@@ -112,10 +118,13 @@ class _Deconvolution(torch.autograd.Function):
             dx, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, of_x, of_weight)
             return dx, dw, None, None, None
         gradient = gradient.contiguous(memory_format=LAST)
-        many = ctx.products and weight.numel() * x.shape[1] >= MANY * x.numel()
+        weights = weight.numel() * x.shape[1] / x.numel()  # a pixel
+        many = ctx.products and weights >= MANY
         if ctx.products and (of_weight or (of_x and many)):
             wanted = of_x and many, of_weight
             dx, dw = doubling.gradients(gradient, x, weight, ctx.padding, *wanted)
+        elif of_weight and ctx.possible and weights >= MOST:
+            _, dw = doubling.gradients(gradient, x, weight, ctx.padding, False, True)
         elif of_weight:
             _, dw = plain_gradients(gradient, x, weight.to(x.dtype), *place, False, True)
         if of_x and not (ctx.products and many):

@@ -6,8 +6,9 @@ parity q read two neighbouring inputs, through taps of one parity. In the plane,
 matrix of 4 C columns, and each tap of time is one product with it. The gradients need the same
 rows of the result's gradient, 4 x 4 pixels each.
 
-The convolution library computes the same sums at half to nine tenths of the rate of the matrix
-library, and rearranges the weights in each call; here that is done once for each version of them.
+On a processor whose full width the matrix library uses, the convolution library computes the same
+sums at half to nine tenths of its rate. On others it is the other way round, and the convolution
+library does them all: see `machine.full_width`. The weights are arranged once for each version.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+
+from abplib.kernels import machine
 
 Triple = tuple[int, int, int]
 
@@ -48,15 +51,19 @@ def is_doubling(deconv: nn.ConvTranspose3d) -> bool:
     )
 
 
-def pays(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
-    """Whether the products are faster than the convolution library here."""
+def possible(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
+    """Whether the products can do this."""
     return (
         is_doubling(deconv)
-        and deconv.out_channels >= NARROW
         and deconv.in_channels == x.shape[1]
         and x.dtype == torch.float32
         and all(size + 1 > p for size, p in zip(x.shape[2:], _padding(deconv), strict=True))
     )
+
+
+def pays(x: Tensor, deconv: nn.ConvTranspose3d) -> bool:
+    """Whether the products are faster than the convolution library here."""
+    return machine.full_width() and deconv.out_channels >= NARROW and possible(x, deconv)
 
 
 def arrange(deconv: nn.ConvTranspose3d) -> None:

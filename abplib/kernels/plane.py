@@ -4,7 +4,7 @@ The 7 x 7 layer of Model-2 and Model-3 works on a plane of 4 x 4 pixels. Two thi
 meet the border there, and it has far more weights than pixels, so that arranging the weights costs
 a convolution library more than using them. Here each tap of the kernel is one matrix product, on
 just those pixels that the tap sends to an output. With channels last in memory the weights need no
-arranging at all.
+arranging at all. A weight that is held still for long is packed instead: see `packed`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def weights_per_pixel(x: Tensor, deconv: nn.ConvTranspose3d) -> float:
         and deconv.dilation == (1, 1, 1)
         and deconv.output_padding == (0, 0, 0)
         and x.shape[1] == deconv.in_channels
-        and min(_output_size(x, deconv)) > 0
+        and min(output_size(x, deconv)) > 0
     )
     return deconv.weight.numel() * x.shape[1] / x.numel() if possible else 0.0
 
@@ -70,7 +70,7 @@ def deconvolve(x: Tensor, deconv: nn.ConvTranspose3d, weight: Tensor) -> Tensor:
     Where a tap has few output channels, the taps of one row of the kernel share a product, and
     the columns that they make are added up afterwards.
     """
-    size, n = _output_size(x, deconv), len(x)
+    size, n = output_size(x, deconv), len(x)
     pixels = x.permute(0, 2, 3, 4, 1).flatten(0, 3)
     k, s, p = deconv.kernel_size, deconv.stride, _padding(deconv)
     if deconv.out_channels >= WIDE:
@@ -167,7 +167,8 @@ def plan(
     return Plan(read, written, taps, sizes, n * math.prod(outputs))
 
 
-def _output_size(x: Tensor, deconv: nn.ConvTranspose3d) -> Triple:
+def output_size(x: Tensor, deconv: nn.ConvTranspose3d) -> Triple:
+    """Frames, rows and columns of what the layer makes, without output padding."""
     s, k, p = deconv.stride, deconv.kernel_size, _padding(deconv)
     t, h, w = (s[i] * (x.shape[i + 2] - 1) + k[i] - 2 * p[i] for i in range(3))
     return t, h, w

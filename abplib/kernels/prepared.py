@@ -34,13 +34,19 @@ class Prepared:
 
     def get(self, name: str, weight: Tensor, make: Callable[[], Made], *place: Any) -> Made:
         """The form of this name; made anew if the weight or its place (sizes) is another one."""
-        values = weight.detach().flatten() if weight.is_contiguous() else _as_stored(weight)
-        sample = values[:: max(1, len(values) // SAMPLES)].tolist()
-        state = weight._version, weight.data_ptr(), weight.stride(), sample, place
+        state = *_state(weight), place
         if name not in self._made or self._made[name][0] != state:
             with torch.no_grad():
                 self._made[name] = state, make()
         return self._made[name][1]
+
+    def uses(self, name: str, weight: Tensor) -> int:
+        """How often this version of the weight was asked about by this name, this time included."""
+        state = _state(weight)
+        before, count = self._made.get(name, (None, 0))
+        count = count + 1 if before == state else 1
+        self._made[name] = state, count
+        return count
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Prepared:
         return Prepared()
@@ -91,6 +97,13 @@ def packs(dtype: torch.dtype) -> bool:
     if not offered or dtype == torch.float32:
         return offered
     return dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _state(weight: Tensor) -> tuple[Any, ...]:
+    """What tells one version of a weight from another."""
+    values = weight.detach().flatten() if weight.is_contiguous() else _as_stored(weight)
+    sample = values[:: max(1, len(values) // SAMPLES)].tolist()
+    return weight._version, weight.data_ptr(), weight.stride(), sample
 
 
 def _as_stored(weight: Tensor) -> Tensor:

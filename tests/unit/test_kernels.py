@@ -23,6 +23,8 @@ from abplib.kernels import (
     is_layer,
     is_thin,
     keep_memory,
+    machine,
+    packed,
     plane,
     prepared,
 )
@@ -68,6 +70,37 @@ def test_thin_layer_equals_plain_layer(padding, size, n):
         assert a.shape == b.shape
         assert close(a, c)
         assert close(b, c)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_thin_layer_bounds_the_video(padding, size, n):
+    """With a bias: tanh of the sum, all gradients, and the gradient of a function of them."""
+    plain, thin = layers(16, 3, padding)
+    exact = copy.deepcopy(plain).double()
+    bias = torch.tensor([0.3, -0.5, 0.1]).view(3, 1, 1, 1)
+    x = torch.randn(n, 16, *size)
+    results = []
+    for form, dtype in ((thin, torch.float32), (exact, torch.float64)):
+        inputs = [x.to(dtype).requires_grad_(), form.weight, bias.to(dtype).requires_grad_()]
+        if form is thin:
+            video = form(inputs[0], bias=inputs[2])
+            assert "Thin" in video.grad_fn.name()
+            assert video.is_contiguous()
+        else:
+            video = torch.tanh(form(inputs[0]) + inputs[2])
+        gradients = torch.autograd.grad(video.square().sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in gradients), inputs)
+        results.append((video, *gradients, *second))
+    for ours, truth in zip(*results, strict=True):
+        assert ours.shape == truth.shape
+        assert (ours - truth).norm() <= 1e-4 * truth.norm()  # float32 sums, twice differentiated
+    for form in (ThinDeconvolution(plain, torch.bfloat16), thin.double()):
+        dtype = form.weight.dtype
+        video = form(x.to(dtype), bias=bias.to(dtype))
+        assert video.dtype == dtype
+        assert torch.allclose(video.double(), results[1][0], atol=2e-2)  # bfloat16 has 8 bits
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (4, 1), (64, 3), (7, 8)])
@@ -153,18 +186,23 @@ def same(ours, truth, tolerance=1e-5):
     return all((a - b).norm() <= tolerance * b.norm() for a, b in zip(ours, truth, strict=True))
 
 
-FORMS = {  # output channels from which doubling is products, weights a pixel from which all is
-    "products": (10**9, 0),
-    "doubling": (1, 10**9),
-    "doubling and its gradient": (1, 0),
-    "library": (10**9, 10**9),
+FORMS = {  # output channels from which doubling is products, weights a pixel from which all is,
+    # and uses of a weight held still before it is packed
+    "products": (10**9, 0, 10**9),
+    "packed": (10**9, 0, 0),
+    "doubling": (1, 10**9, 10**9),
+    "doubling and its gradient": (1, 0, 10**9),
+    "library": (10**9, 10**9, 10**9),
 }
 
 
 def choose(monkeypatch, form: str) -> None:
-    narrow, many = FORMS[form]
+    narrow, many, patience = FORMS[form]
+    monkeypatch.setattr(machine, "full_width", lambda: True)
     monkeypatch.setattr(doubling, "NARROW", narrow)
     monkeypatch.setattr(deconvolution, "MANY", many)
+    monkeypatch.setattr(deconvolution, "MOST", many)
+    monkeypatch.setattr(packed, "PATIENCE", patience)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -324,6 +362,97 @@ def test_products_equal_the_deconvolution(monkeypatch, outputs, kernel, stride, 
         (truth * direction.double()).sum(), (exact_x, exact.weight, exact.bias)
     )
     assert same(ours_all, (truth, *truth_all))
+
+
+@pytest.mark.parametrize("outputs", [5, 260])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "size"),
+    [
+        ((7, 7, 7), 1, 3, (4, 4, 4)),
+        ((7, 7, 7), 1, 3, (1, 4, 4)),  # six of seven taps of time meet no data
+        ((2, 7, 7), 1, (0, 3, 3), (1, 4, 4)),
+        ((7, 7, 7), 1, (6, 3, 3), (9, 4, 2)),
+        (4, 2, 1, (2, 1, 3)),
+        ((4, 2, 3), (2, 3, 1), (0, 0, 1), (2, 3, 2)),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_packed_products_equal_the_deconvolution(outputs, kernel, stride, padding, size, n):
+    """Output, gradient, and the gradient of a function of the gradient, against float64."""
+    torch.manual_seed(0)
+    deconv = nn.ConvTranspose3d(7, outputs, kernel, stride, padding).requires_grad_(False)
+    exact = copy.deepcopy(deconv).double()
+    x = torch.randn(n, 7, *size)
+    direction = torch.randn(exact(x.double()).shape)
+    results = []
+    for form, dtype in (
+        (lambda x: packed.deconvolve(x, deconv, prepared.Prepared()), torch.float32),
+        (exact, torch.float64),
+    ):
+        z = x.to(dtype).requires_grad_()
+        y = form(z)
+        assert dtype == torch.float64 or y.is_contiguous(memory_format=torch.channels_last_3d)
+        (first,) = torch.autograd.grad((y**2 * direction.to(dtype)).sum(), z, create_graph=True)
+        results.append((y, first, *torch.autograd.grad(first.square().sum(), z)))
+    assert same(*results)
+
+
+def test_weights_are_packed_only_when_they_are_held_still_for_long():
+    deconv = nn.ConvTranspose3d(7, 5, (1, 7, 7), padding=(0, 3, 3)).requires_grad_(False)
+    x, forms = torch.randn(1, 7, 2, 4, 4), prepared.Prepared()
+    waited = [packed.pays(x, deconv, forms) for _ in range(packed.PATIENCE + 2)]
+    assert waited == [False] * packed.PATIENCE + [True] * 2
+    deconv.weight.mul_(2)
+    assert not packed.pays(x, deconv, forms)
+    for _ in range(packed.PATIENCE):
+        pays = packed.pays(x, deconv, forms)
+    assert pays
+    deconv.requires_grad_(True)
+    assert not packed.pays(x, deconv, forms)
+
+
+@pytest.mark.parametrize("name", ["model2-same", "model2-valid", "model3"])
+def test_generator_with_packed_weights_equals_the_plain_one(monkeypatch, name):
+    choose(monkeypatch, "packed")
+    calls = []
+    pack = packed._pack
+    monkeypatch.setattr(packed, "_pack", lambda *args: calls.append(1) or pack(*args))
+    make, shape = GENERATORS[name]
+    torch.manual_seed(0)
+    plain = make()
+    nn.init.normal_(plain.last.weight, 0, 0.1)
+    exact = copy.deepcopy(plain).double().requires_grad_(False)
+    fast = accelerate(plain).requires_grad_(False)
+    z = torch.randn(2, *(shape or plain.latent_shape(16, 32, 48)))
+    data = torch.zeros_like(fast(z))
+    direction, results = torch.randn_like(z), []
+    for generator, dtype in ((fast, torch.float32), (exact, torch.float64)):
+        latent = z.to(dtype).requires_grad_()
+        loss = energy(latent, View(generator, data.to(dtype))).sum()
+        (gradient,) = torch.autograd.grad(loss, latent, create_graph=True)
+        results.append((gradient, torch.autograd.grad(gradient, latent, direction.to(dtype))[0]))
+    assert calls
+    assert same(*results, tolerance=1e-2)  # as in the tests of the other forms
+
+
+def test_which_machines_multiply_matrices_at_full_width(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "CPUINFO", info)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    for text, expected in (
+        ("processor: 0\nvendor_id\t: GenuineIntel\n", True),
+        ("processor: 0\nvendor_id\t: AuthenticAMD\n", False),
+        ("processor: 0\n", False),
+    ):
+        info.write_text(text, encoding="utf-8")
+        assert machine.full_width.__wrapped__() is expected
+    info.unlink()
+    monkeypatch.setattr("platform.processor", lambda: "Intel64 Family 6, GenuineIntel")
+    assert machine.full_width.__wrapped__()
+    monkeypatch.setattr("platform.processor", lambda: "AMD64")
+    assert not machine.full_width.__wrapped__()
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    assert machine.full_width.__wrapped__()
 
 
 def test_products_run_only_where_weights_are_many():
