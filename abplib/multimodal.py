@@ -13,6 +13,10 @@ each an option of its own:
 * ``still``: what sound cannot tell, the look of a face, is taken out of the videos: each clip's
   mean frame is subtracted, and the mean frame of the training clips is put back.
 * ``draws``: a prediction is the mean over so many states of its chain, so over the posterior.
+* ``gain``: predicted motion is multiplied by it. A new face has its lips elsewhere, and motion in
+  the wrong place costs twice: where it is missed, and where it is not due.
+* ``price``: a predicted sound has the posterior's mean levels, and is otherwise as soft as it can
+  be: see `abplib.spectra.soft_sound`.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from abplib.generators import AudioGenerator, Model3, Norm
 from abplib.kernels import accelerate
 from abplib.langevin import langevin
 from abplib.posterior import View, energy, frozen
-from abplib.spectra import LogSpectrum
+from abplib.spectra import LogSpectrum, soft_sound
 from abplib.starts import component_scores
 
 
@@ -53,10 +57,13 @@ class MultimodalPreset:
         iterations, langevin_steps, step_size, learning_rate, beta1, batch_size, decay: see
             `abplib.abp.Settings`.
         steps, predict_step: Langevin steps and step size when one view is predicted from the other.
-        trust: when one view is predicted from the other, the given view's weight is so many times
-            that of learning.
+        trust_video, trust_audio: when one view is predicted from the other, the given view's
+            weight is so many times that of learning.
         draws: see the head of this module; they are spread over the second half of the chain. 1:
             the chain's last state alone.
+        gain: see the head of this module; 1 leaves the motion as it is. Used where `still` is.
+        price: in dB for a unit of expected error; see the head of this module. None: the mean
+            sound over the draws. Used where `spectral` is.
 
     >>> PRESETS["paper"].differs_from_paper()
     {}
@@ -88,8 +95,11 @@ class MultimodalPreset:
     decay: float = 1.0
     steps: int = 200
     predict_step: float = 0.1
-    trust: float = 1.0
+    trust_video: float = 1.0
+    trust_audio: float = 1.0
     draws: int = 1
+    gain: float = 1.0
+    price: float | None = None
 
     def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
         """What is not the paper's: name -> (this preset's value, the paper's)."""
@@ -105,6 +115,16 @@ class MultimodalPreset:
     def moving(self, videos: Tensor) -> Tensor:
         """Videos (N, 3, T, H, W) as the generator is to make them: if `still`, less their mean."""
         return (videos - videos.mean(2, keepdim=True)).clamp(-1, 1) if self.still else videos
+
+    def whole(self, motion: Tensor, face: Tensor) -> Tensor:
+        """Videos of what the generator made, (N, 3, T, H, W), and of a `face`.
+
+        If `still`, what moving takes out is taken out, the motion is multiplied by `gain`, and the
+        face is put back.
+        """
+        if self.still:
+            motion = self.gain * (motion - motion.mean(2, keepdim=True))
+        return (motion + face).clamp(-1, 1)
 
     def face(self, videos: Tensor) -> Tensor:
         """What is put back to what the generator makes: (3, 1, H, W), from training videos."""
@@ -185,6 +205,10 @@ class Multimodal:
     def infer(self, view: View, seed: int = 0) -> Tensor:
         """Draws of Z given one view (section 3.5): (draws, N, d, 1, 1, 1), from the prior on.
 
+        Args:
+            view: `video_view` or `audio_view`.
+            seed: of the chains.
+
         Raises:
             DivergenceError: see `abplib.langevin.langevin`.
         """
@@ -197,7 +221,9 @@ class Multimodal:
                 kept.append(z)
 
         device = view.data.device
-        given = replace(view, weight=self.preset.trust * view.weight)
+        mouth = view.generator is self.video_generator
+        trust = self.preset.trust_video if mouth else self.preset.trust_audio
+        given = replace(view, weight=trust * view.weight)
         random = torch.Generator(device=device).manual_seed(seed)
         shape = (len(view.data), self.preset.latent_channels, 1, 1, 1)
         with frozen(view):
@@ -216,13 +242,17 @@ class Multimodal:
         """The mean video over draws: (draws, N, d, 1, 1, 1) to (N, 3, T, H, W)."""
         with frozen(self.video_generator):
             mean = torch.stack([self.video_generator(one) for one in z]).mean(0)
-        return (mean + self.face).clamp(-1, 1)
+        return self.preset.whole(mean, self.face)
 
     @torch.no_grad()
     def sound_of(self, z: Tensor) -> Tensor:
-        """The mean sound over draws: (draws, N, d, 1, 1, 1) to (N, 1, samples)."""
+        """The sound that answers for draws: (draws, N, d, 1, 1, 1) to (N, 1, samples)."""
         with frozen(self.audio_generator):
-            return torch.stack([self.audio_generator(one) for one in z]).mean(0)
+            draws = torch.stack([self.audio_generator(one) for one in z])
+        if self.preset.price is None or not self.preset.spectral:
+            return draws.mean(0)
+        levels = torch.stack([self.spectrum(one) for one in draws]).mean(0)
+        return soft_sound(levels, draws, self.spectrum, price=self.preset.price)
 
     def see(self, sounds: Tensor, seed: int = 0) -> Tensor:
         """The videos that belong to sounds: audio to video."""

@@ -154,6 +154,46 @@ def test_presets_say_what_they_change():
     assert (PRESETS["paper"].steps, PRESETS["paper"].predict_step) == (200, 0.1)
 
 
+def test_gain_scales_the_predicted_motion_about_the_face(spoken):
+    learned = Multimodal(PRESETS["ci"], spoken.videos, spoken.sounds)
+    z = torch.randn(2, 3, PRESETS["ci"].latent_channels, 1, 1, 1)
+    moved = {}
+    for gain in (0.5, 1.0):
+        learned.preset = replace(PRESETS["ci"], gain=gain)
+        moved[gain] = learned.video_of(z) - learned.face
+    inside = (moved[1.0] + learned.face).abs() < 1
+    assert torch.allclose(moved[0.5][inside], moved[1.0][inside] / 2, atol=1e-5)
+    assert moved[0.5].mean(2).abs().max() < 1e-5  # the mean frame is the face
+    assert moved[1.0].abs().max() > 1e-3
+
+
+def test_the_given_view_counts_as_its_own_trust_says(spoken):
+    preset = replace(PRESETS["ci"], trust_video=1.0, trust_audio=1.0)
+    learned = Multimodal(preset, spoken.videos, spoken.sounds)
+    views = learned.video_view(spoken.videos), learned.audio_view(spoken.sounds)
+    before = [learned.infer(view) for view in views]
+    learned.preset = replace(preset, trust_video=3.0)
+    assert not torch.equal(learned.infer(views[0]), before[0])
+    assert torch.equal(learned.infer(views[1]), before[1])
+
+
+def test_a_price_gives_a_softer_sound_of_the_mean_levels(spoken):
+    learned = Multimodal(replace(PRESETS["ci"], price=None), spoken.videos, spoken.sounds)
+    z = torch.randn(3, 2, PRESETS["ci"].latent_channels, 1, 1, 1)
+    with torch.no_grad():
+        draws = torch.stack([learned.audio_generator(one) for one in z])
+    assert torch.allclose(learned.sound_of(z), draws.mean(0), atol=1e-6)
+    loud = {}
+    for price in (0.0, 3000.0):
+        learned.preset = replace(learned.preset, price=price)
+        loud[price] = float(learned.sound_of(z).abs().mean())
+    assert loud[3000.0] < loud[0.0]
+    levels = torch.stack([learned.spectrum(one) for one in draws]).mean(0)
+    learned.preset = replace(learned.preset, price=0.0)
+    off = (learned.spectrum(learned.sound_of(z)) - levels).abs().mean() * 40
+    assert off < (learned.spectrum(draws.mean(0)) - levels).abs().mean() * 40
+
+
 def test_clips_of_another_size_are_refused(spoken):
     with pytest.raises(ValueError, match="this preset learns from"):
         PRESETS["paper"].start(spoken.videos, spoken.sounds)
