@@ -10,17 +10,20 @@ opening is the one seen in the true pictures.
 Methods, each given the training clips and one view of the new ones:
 
 * ABP: the preset (`abplib.multimodal.PRESETS`);
-* ABP, mean of draws: the same run of Algorithm 1, and its predictions without the preset's `gain`
-  and `price`;
+* ABP, one chain: the same run of Algorithm 1, but predictions as the paper has them, by one chain
+  of 200 steps from the prior, with its mean sound: without `known_starts` and `price`;
+* ABP, loud: as ABP, without `price`;
 * ABP, waveform: the same preset with the sound as samples, as the paper has it, and a third of the
   iterations: there is little to learn;
 * CCA: canonical correlations between videos and waveforms, numbers of components chosen on one of
   the training speakers;
 * CCA, spectrum: the same with levels of the spectrum instead of samples; sound is made from
   predicted levels by Griffin and Lim's method;
-* CCA, spectrum, soft: the same with ABP's `gain` and `price`;
+* CCA, spectrum, soft: the same with ABP's `price`;
 * nearest neighbour: the training clip nearest in the given view (videos as prepared for ABP, sounds
   by their spectrum), its other view returned;
+* nearest neighbours: as many as ABP's chains start from, the mean of their other views returned,
+  levels where it is sound;
 * mean: the mean of the training clips; silence: no sound at all.
 """
 
@@ -129,18 +132,21 @@ class Predictions:
         return learned
 
     @cached_property
-    def draws(self) -> tuple[Multimodal, Tensor, Tensor]:
-        """The preset's run, and latents of the new clips by their videos and by their sounds."""
-        learned = self.learn(self.preset)
-        views = learned.video_view(self.new.videos), learned.audio_view(self.new.sounds)
-        by_eye, by_ear = (learned.infer(view, self.seed) for view in views)
-        return learned, by_eye, by_ear
+    def learned(self) -> Multimodal:
+        """The preset's run."""
+        return self.learn(self.preset)
 
-    def abp(self, preset: MultimodalPreset) -> tuple[Tensor, Tensor]:
-        """Sounds and videos by a preset with another `gain` and `price` than this one's."""
-        learned, by_eye, by_ear = self.draws
-        learned.preset = preset
-        return learned.sound_of(by_eye), learned.video_of(by_ear)
+    def abp(self, **options: Any) -> tuple[Tensor, Tensor]:
+        """Sounds and videos by the preset's run; options of the preset that predict otherwise."""
+        learned = self.learned
+        learned.preset = replace(self.preset, **options)
+        return learned.hear(self.new.videos, self.seed), learned.see(self.new.sounds, self.seed)
+
+    def one_chain(self) -> tuple[Tensor, Tensor]:
+        """Predictions by one chain from the prior, of 200 steps or the preset's if fewer."""
+        paper = PRESETS["paper"]
+        steps = paper.steps if self.preset.iterations > 100 else self.preset.steps
+        return self.abp(known_starts=0, steps=steps, draws=10, price=None)
 
     def waveform(self) -> tuple[Tensor, Tensor]:
         """The preset with the paper's view of the sound."""
@@ -172,11 +178,11 @@ class Predictions:
         return sounds, self.whole(motion)
 
     def cca_soft(self) -> tuple[Tensor, Tensor]:
-        """The same, as cautious as ABP."""
+        """The same, and the sound as soft as ABP's."""
         levels, sounds, motion = self.linear
         if self.preset.price is not None:
             sounds = soft_sound(levels, sounds[None], self.spectrum, price=self.preset.price)
-        return sounds, self.preset.whole(motion, self.face)
+        return sounds, self.whole(motion)
 
     def nearest(self) -> tuple[Tensor, Tensor]:
         """The other view of the nearest training clip."""
@@ -186,6 +192,18 @@ class Predictions:
             found.append(torch.cdist(new, known).argmin(1))
         videos = self.motion(self.training)[found[1]]
         return self.training.sounds[found[0]], self.whole(videos)
+
+    def several(self) -> tuple[Tensor, Tensor]:
+        """The mean of the nearest training clips, as many as ABP starts from."""
+        seen, heard = self.motion(self.training), self.levels(self.training)
+        count = max(1, self.preset.known_starts)
+        near = []
+        for given, known in ((self.motion(self.new), seen), (self.levels(self.new), heard)):
+            apart = torch.cdist(given.flatten(1), known.flatten(1))
+            near.append(apart.topk(count, largest=False).indices)
+        levels = torch.stack([heard[index].mean(0) for index in near[0]])
+        motion = torch.stack([seen[index].mean(0) for index in near[1]])
+        return griffin_lim(levels, self.spectrum, self.preset.rate), self.whole(motion)
 
     def mean(self) -> tuple[Tensor, Tensor]:
         """The mean training clip."""
@@ -206,13 +224,15 @@ def predictions_of(
 
 
 METHODS: dict[str, Callable[[Predictions], tuple[Tensor, Tensor | None]]] = {
-    "ABP": lambda p: p.abp(p.preset),
-    "ABP, mean of draws": lambda p: p.abp(replace(p.preset, gain=1.0, price=None)),
+    "ABP": Predictions.abp,
+    "ABP, one chain": Predictions.one_chain,
+    "ABP, loud": lambda p: p.abp(price=None),
     "ABP, waveform": Predictions.waveform,
     "CCA": Predictions.cca_waveform,
     "CCA, spectrum": Predictions.cca_spectrum,
     "CCA, spectrum, soft": Predictions.cca_soft,
     "nearest neighbour": Predictions.nearest,
+    "nearest neighbours": Predictions.several,
     "mean": Predictions.mean,
     "silence": Predictions.silence,
 }
