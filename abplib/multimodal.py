@@ -340,7 +340,7 @@ _BOOK = MultimodalPreset(
     draws=2,
     known_starts=10,
     gain=0.8,
-    price=8000.0,
+    price=10000.0,
 )
 
 PRESETS: dict[str, MultimodalPreset] = {
