@@ -143,9 +143,8 @@ class Predictions:
         return learned.hear(self.new.videos, self.seed), learned.see(self.new.sounds, self.seed)
 
     def one_chain(self) -> tuple[Tensor, Tensor]:
-        """Predictions by one chain from the prior, of 200 steps or the preset's if fewer."""
-        paper = PRESETS["paper"]
-        steps = paper.steps if self.preset.iterations > 100 else self.preset.steps
+        """Predictions by one chain of the paper's length from the prior."""
+        steps = PRESETS["paper"].steps
         return self.abp(known_starts=0, steps=steps, draws=10, gain=1.0, price=None)
 
     def waveform(self) -> tuple[Tensor, Tensor]:
