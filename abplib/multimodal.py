@@ -345,7 +345,7 @@ _BOOK = MultimodalPreset(
 
 PRESETS: dict[str, MultimodalPreset] = {
     "ci": replace(_BOOK, width=0.125, audio_width=0.125, iterations=30, steps=5),
-    "quick": replace(_BOOK, iterations=400),
+    "quick": replace(_BOOK, iterations=800),
     "book": _BOOK,
     "paper": MultimodalPreset(),
 }
