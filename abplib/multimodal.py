@@ -14,8 +14,8 @@ each an option of its own:
   mean frame is subtracted, and the mean frame of the training clips is put back.
 * ``draws``: a prediction is the mean over so many states of its chain, so over the posterior.
 * ``known_starts``: chains that predict start at the codes of the known clips that are nearest in
-  the given view, one chain from each, and the prediction is the mean over chains as well. From the
-  prior a chain of this length still remembers where it started.
+  the given view, one chain from each, and the prediction is the mean over chains as well. There the
+  generators have learned what to make; a chain from the prior ends where they have not.
 * ``gain``: predicted motion is multiplied by it. A new face has its lips elsewhere, and motion in
   the wrong place costs twice: where it is missed, and where it is not due.
 * ``price``: a predicted sound has the posterior's mean levels, and is otherwise as soft as it can
