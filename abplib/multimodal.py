@@ -13,6 +13,13 @@ each an option of its own:
 * ``still``: what sound cannot tell, the look of a face, is taken out of the videos: each clip's
   mean frame is subtracted, and the mean frame of the training clips is put back.
 * ``draws``: a prediction is the mean over so many states of its chain, so over the posterior.
+* ``known_starts``: chains that predict start at the codes of the known clips that are nearest in
+  the given view, one chain from each, and the prediction is the mean over chains as well. There the
+  generators have learned what to make; a chain from the prior ends where they have not.
+* ``gain``: predicted motion is multiplied by it. A new face has its lips elsewhere, and motion in
+  the wrong place costs twice: where it is missed, and where it is not due.
+* ``price``: a predicted sound has the posterior's mean levels, and is otherwise as soft as it can
+  be: see `abplib.spectra.soft_sound`.
 """
 
 from __future__ import annotations
@@ -28,8 +35,10 @@ from abplib.generators import AudioGenerator, Model3, Norm
 from abplib.kernels import accelerate
 from abplib.langevin import langevin
 from abplib.posterior import View, energy, frozen
-from abplib.spectra import LogSpectrum
+from abplib.spectra import LogSpectrum, soft_sound
 from abplib.starts import component_scores
+
+CHUNK = 100  # known clips that are generated at once
 
 
 @dataclass(frozen=True)
@@ -52,11 +61,17 @@ class MultimodalPreset:
             number of its values. None: 1 over the number of frames.
         iterations, langevin_steps, step_size, learning_rate, beta1, batch_size, decay: see
             `abplib.abp.Settings`.
-        steps, predict_step: Langevin steps and step size when one view is predicted from the other.
+        steps, predict_step: Langevin steps and step size of a chain when one view is predicted from
+            the other.
         trust: when one view is predicted from the other, the given view's weight is so many times
             that of learning.
-        draws: see the head of this module; they are spread over the second half of the chain. 1:
-            the chain's last state alone.
+        draws: of each chain, see the head of this module; they are spread over its second half. 1:
+            its last state alone.
+        known_starts: how many known clips; see the head of this module. 0: one chain, from the
+            prior.
+        gain: see the head of this module; 1 leaves the motion as it is. Used where `still` is.
+        price: in dB for a unit of expected error; see the head of this module. None: the mean
+            sound over the draws. Used where `spectral` is.
 
     >>> PRESETS["paper"].differs_from_paper()
     {}
@@ -90,6 +105,9 @@ class MultimodalPreset:
     predict_step: float = 0.1
     trust: float = 1.0
     draws: int = 1
+    known_starts: int = 0
+    gain: float = 1.0
+    price: float | None = None
 
     def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
         """What is not the paper's: name -> (this preset's value, the paper's)."""
@@ -183,11 +201,35 @@ class Multimodal:
         return self.preset.evidence / data[0].numel()
 
     def infer(self, view: View, seed: int = 0) -> Tensor:
-        """Draws of Z given one view (section 3.5): (draws, N, d, 1, 1, 1), from the prior on.
+        """Draws of Z given one view (section 3.5): (draws of all chains, N, d, 1, 1, 1).
+
+        Args:
+            view: `video_view` or `audio_view`.
+            seed: of the chains.
 
         Raises:
             DivergenceError: see `abplib.langevin.langevin`.
         """
+        given = replace(view, weight=self.preset.trust * view.weight)
+        random = torch.Generator(device=view.data.device).manual_seed(seed)
+        with frozen(view):
+            starts = self._starts(view, random)
+            return torch.cat([self._chain(given, start, random) for start in starts])
+
+    def _starts(self, view: View, random: torch.Generator) -> list[Tensor]:
+        """Where the chains start, (N, d, 1, 1, 1) each."""
+        count, device = self.preset.known_starts, view.data.device
+        if not count:
+            shape = (len(view.data), self.preset.latent_channels, 1, 1, 1)
+            return [torch.randn(shape, generator=random, device=device)]
+        with torch.no_grad():
+            known = torch.cat([view.generator(z) for z in self.run.z.split(CHUNK)]).flatten(1)
+        apart = torch.cdist(view.data.flatten(1), known)
+        nearest = apart.topk(min(count, len(known)), largest=False).indices
+        return [self.run.z[index] for index in nearest.unbind(1)]
+
+    def _chain(self, given: View, start: Tensor, random: torch.Generator) -> Tensor:
+        """The states of one chain that are kept: (draws, N, d, 1, 1, 1)."""
         steps, draws = self.preset.steps, self.preset.draws
         wanted = {round(steps * (1 - k / (2 * draws))) for k in range(1, draws)}
         kept: list[Tensor] = []
@@ -196,19 +238,14 @@ class Multimodal:
             if step in wanted:
                 kept.append(z)
 
-        device = view.data.device
-        given = replace(view, weight=self.preset.trust * view.weight)
-        random = torch.Generator(device=device).manual_seed(seed)
-        shape = (len(view.data), self.preset.latent_channels, 1, 1, 1)
-        with frozen(view):
-            last = langevin(
-                lambda z: energy(z, given),
-                torch.randn(shape, generator=random, device=device),
-                steps=steps,
-                step_size=self.preset.predict_step,
-                generator=random,
-                callback=keep,
-            )
+        last = langevin(
+            lambda z: energy(z, given),
+            start,
+            steps=steps,
+            step_size=self.preset.predict_step,
+            generator=random,
+            callback=keep,
+        )
         return torch.stack([*kept, last])
 
     @torch.no_grad()
@@ -216,13 +253,19 @@ class Multimodal:
         """The mean video over draws: (draws, N, d, 1, 1, 1) to (N, 3, T, H, W)."""
         with frozen(self.video_generator):
             mean = torch.stack([self.video_generator(one) for one in z]).mean(0)
+        if self.preset.still:
+            mean = self.preset.gain * (mean - mean.mean(2, keepdim=True))
         return (mean + self.face).clamp(-1, 1)
 
     @torch.no_grad()
     def sound_of(self, z: Tensor) -> Tensor:
-        """The mean sound over draws: (draws, N, d, 1, 1, 1) to (N, 1, samples)."""
+        """The sound that answers for draws: (draws, N, d, 1, 1, 1) to (N, 1, samples)."""
         with frozen(self.audio_generator):
-            return torch.stack([self.audio_generator(one) for one in z]).mean(0)
+            draws = torch.stack([self.audio_generator(one) for one in z])
+        if self.preset.price is None or not self.preset.spectral:
+            return draws.mean(0)
+        levels = torch.stack([self.spectrum(one) for one in draws]).mean(0)
+        return soft_sound(levels, draws, self.spectrum, price=self.preset.price)
 
     def see(self, sounds: Tensor, seed: int = 0) -> Tensor:
         """The videos that belong to sounds: audio to video."""
@@ -287,18 +330,22 @@ _BOOK = MultimodalPreset(
     sigma_video=0.2,
     sigma_audio=0.2,
     evidence=1000.0,
-    iterations=700,
+    iterations=2400,
     langevin_steps=1,
     step_size=0.03,
     learning_rate=3e-3,
     batch_size=10,
     decay=0.3,
-    draws=10,
+    steps=10,
+    draws=2,
+    known_starts=10,
+    gain=0.8,
+    price=10000.0,
 )
 
 PRESETS: dict[str, MultimodalPreset] = {
-    "ci": replace(_BOOK, width=0.125, audio_width=0.125, iterations=30, steps=20, draws=2),
-    "quick": replace(_BOOK, iterations=400),
+    "ci": replace(_BOOK, width=0.125, audio_width=0.125, iterations=30, steps=5),
+    "quick": replace(_BOOK, iterations=800),
     "book": _BOOK,
     "paper": MultimodalPreset(),
 }

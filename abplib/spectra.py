@@ -97,6 +97,63 @@ def griffin_lim(levels: Tensor, spectrum: LogSpectrum, samples: int, *, rounds: 
     return sound[:, None].clamp(-1, 1)
 
 
+def soft_sound(
+    levels: Tensor, draws: Tensor, spectrum: LogSpectrum, *, price: float, rounds: int = 100
+) -> Tensor:
+    """The sound that answers best where its phase is not known, by levels and by samples at once.
+
+    Turned round by half a cycle, a sound has the same levels. So if y may be the true sound, -y may
+    be as well, and the expected error of a sample x is (|x - y| + |x + y|) / 2 = max(|x|, |y|): it
+    grows as soon as x is louder than y. The sound returned has the least
+
+        distance to the levels in dB + price * mean of max(|x|, |y|) over samples and draws y
+
+    that so many steps of Adam find from Griffin and Lim's sound. At price 0 it is about that sound;
+    the higher the price, the less of the strongest tones is left.
+
+    Args:
+        levels: (N, 1, frequencies, stretches) that are wanted, as `spectrum` makes them.
+        draws: (K, N, 1, samples), what the true sound may be.
+        spectrum: the map that made the levels.
+        price: in dB for a unit of expected error.
+        rounds: steps of Adam.
+
+    Returns:
+        (N, 1, samples) in [-1, 1].
+
+    Raises:
+        ValueError: for a price below zero, or draws of another number of sounds.
+
+    >>> spectrum = LogSpectrum(128, 32)
+    >>> tone = torch.sin(torch.arange(1024) * 0.3)[None, None] / 2
+    >>> draws = 0.2 * tone[None]  # the truth may well be softer than the levels say
+    >>> cheap, dear = (
+    ...     soft_sound(spectrum(tone), draws, spectrum, price=price).abs().mean()
+    ...     for price in (0, 1000)
+    ... )
+    >>> bool(dear < 0.9 * cheap)
+    True
+    """
+    if price < 0 or draws.shape[1:2] != levels.shape[:1]:
+        raise ValueError(
+            f"price {price}, {draws.shape[1]} sounds in each draw, {len(levels)} levels; expected "
+            "a price of 0 or more and one sound for each"
+        )
+    loudness = draws.abs()
+    start = griffin_lim(levels, spectrum, draws.shape[-1])
+    with torch.enable_grad():
+        sound = start.detach().clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([sound], lr=2e-3)
+        for _ in range(rounds):
+            off = (spectrum(sound) - levels) * spectrum.floor / 2
+            distance = (off.square().mean(2) + 1e-3).sqrt().mean((1, 2))
+            error = torch.stack([torch.maximum(sound.abs(), one) for one in loudness]).mean(0)
+            optimizer.zero_grad()
+            (distance + price * error.mean((1, 2))).sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return sound.detach().clamp(-1, 1)
+
+
 def log_spectral_distance(a: Tensor, b: Tensor, rate: int) -> Tensor:
     """Log-spectral distance in dB of sounds (N, 1, samples), one number a sound: (N,).
 

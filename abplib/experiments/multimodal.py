@@ -10,14 +10,20 @@ opening is the one seen in the true pictures.
 Methods, each given the training clips and one view of the new ones:
 
 * ABP: the preset (`abplib.multimodal.PRESETS`);
+* ABP, one chain: the same run of Algorithm 1, but predictions as the paper has them, by one chain
+  of 200 steps from the prior, with its mean sound: without `known_starts`, `gain` and `price`;
+* ABP, loud: as ABP, without `gain` and `price`;
 * ABP, waveform: the same preset with the sound as samples, as the paper has it, and a third of the
   iterations: there is little to learn;
 * CCA: canonical correlations between videos and waveforms, numbers of components chosen on one of
   the training speakers;
 * CCA, spectrum: the same with levels of the spectrum instead of samples; sound is made from
   predicted levels by Griffin and Lim's method;
+* CCA, spectrum, soft: the same with ABP's `gain` and `price`;
 * nearest neighbour: the training clip nearest in the given view (videos as prepared for ABP, sounds
   by their spectrum), its other view returned;
+* nearest neighbours: as many as ABP's chains start from, the mean of their other views returned,
+  levels where it is sound;
 * mean: the mean of the training clips; silence: no sound at all.
 """
 
@@ -26,7 +32,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +44,11 @@ from abplib.data import speech, talking
 from abplib.data.speech import Spoken
 from abplib.experiments.record import Cell, fill
 from abplib.lips import lip_correlation, lip_opening
-from abplib.multimodal import PRESETS, MultimodalPreset
-from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance
+from abplib.multimodal import PRESETS, Multimodal, MultimodalPreset
+from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance, soft_sound
 
 TRAINING, NEW = 10, 3  # speakers
-FIRST = 10_000  # seed of the first speaker; the presets were chosen on those of seed 0
+FIRST = 20_000  # seed of the first speaker; presets were chosen on other speakers, below 15,300
 SPREAD = 100  # from the speakers of one seed to those of the next
 
 VIDEO, SOUND = "V->A", "A->V"
@@ -63,7 +69,7 @@ def speakers_of(seed: int) -> tuple[list[int], list[int]]:
     """Seeds of the training speakers and of the new ones.
 
     >>> speakers_of(1)[1]
-    [10110, 10111, 10112]
+    [20110, 20111, 20112]
     """
     first = FIRST + SPREAD * seed
     return list(range(first, first + TRAINING)), list(
@@ -71,7 +77,6 @@ def speakers_of(seed: int) -> tuple[list[int], list[int]]:
     )
 
 
-@lru_cache(maxsize=1)
 def clips_of(
     preset: MultimodalPreset, seed: int, takes: int, folder: str | None
 ) -> tuple[Spoken, Spoken]:
@@ -117,31 +122,66 @@ class Predictions:
         return self.spectrum(clips.sounds)
 
     def whole(self, motion: Tensor) -> Tensor:
-        """Videos from what ABP's generator would make."""
+        """Videos from predicted motion, as it is."""
         return (motion + self.face).clamp(-1, 1)
 
-    def abp(self, preset: MultimodalPreset) -> tuple[Tensor, Tensor]:
-        """Sounds and videos by a preset."""
+    def learn(self, preset: MultimodalPreset) -> Multimodal:
+        """A finished run of Algorithm 1."""
         learned = preset.start(self.training.videos, self.training.sounds, self.seed)
         learned.run.fit(progress=False)
+        return learned
+
+    @cached_property
+    def learned(self) -> Multimodal:
+        """The preset's run."""
+        return self.learn(self.preset)
+
+    def abp(self, **options: Any) -> tuple[Tensor, Tensor]:
+        """Sounds and videos by the preset's run; options of the preset that predict otherwise."""
+        learned = self.learned
+        learned.preset = replace(self.preset, **options)
         return learned.hear(self.new.videos, self.seed), learned.see(self.new.sounds, self.seed)
+
+    def one_chain(self) -> tuple[Tensor, Tensor]:
+        """Predictions by one chain of the paper's length from the prior."""
+        steps = PRESETS["paper"].steps
+        return self.abp(known_starts=0, steps=steps, draws=10, gain=1.0, price=None)
 
     def waveform(self) -> tuple[Tensor, Tensor]:
         """The preset with the paper's view of the sound."""
         fewer = max(1, self.preset.iterations // 3)
-        return self.abp(replace(self.preset, spectral=False, iterations=fewer))
+        learned = self.learn(replace(self.preset, spectral=False, iterations=fewer))
+        return learned.hear(self.new.videos, self.seed), learned.see(self.new.sounds, self.seed)
 
     def cca(self, listen: Callable[[Spoken], Tensor]) -> tuple[Tensor, Tensor]:
-        """Both directions, with the sound as `listen` hands it over."""
+        """Both directions, with the sound as `listen` hands it over: sounds, and motion."""
         here, there = (self.motion(self.training), listen(self.training)), self.validation
         heard: CCA = tuned(*here, there)
         seen: CCA = tuned(here[1], here[0], there)
-        return heard.predict(self.motion(self.new)), self.whole(seen.predict(listen(self.new)))
+        return heard.predict(self.motion(self.new)), seen.predict(listen(self.new))
+
+    def cca_waveform(self) -> tuple[Tensor, Tensor]:
+        """CCA between videos and samples."""
+        sounds, motion = self.cca(lambda clips: clips.sounds)
+        return sounds, self.whole(motion)
+
+    @cached_property
+    def linear(self) -> tuple[Tensor, Tensor, Tensor]:
+        """CCA between videos and levels: levels, their sounds, and motion."""
+        levels, motion = self.cca(self.levels)
+        return levels, griffin_lim(levels, self.spectrum, self.preset.rate), motion
 
     def cca_spectrum(self) -> tuple[Tensor, Tensor]:
         """CCA between videos and levels."""
-        levels, videos = self.cca(self.levels)
-        return griffin_lim(levels, self.spectrum, self.preset.rate), videos
+        _, sounds, motion = self.linear
+        return sounds, self.whole(motion)
+
+    def cca_soft(self) -> tuple[Tensor, Tensor]:
+        """The same, with motion as small and sound as soft as ABP's."""
+        levels, sounds, motion = self.linear
+        if self.preset.price is not None:
+            sounds = soft_sound(levels, sounds[None], self.spectrum, price=self.preset.price)
+        return sounds, self.whole(self.preset.gain * motion)
 
     def nearest(self) -> tuple[Tensor, Tensor]:
         """The other view of the nearest training clip."""
@@ -151,6 +191,18 @@ class Predictions:
             found.append(torch.cdist(new, known).argmin(1))
         videos = self.motion(self.training)[found[1]]
         return self.training.sounds[found[0]], self.whole(videos)
+
+    def several(self) -> tuple[Tensor, Tensor]:
+        """The mean of the nearest training clips, as many as ABP starts from."""
+        seen, heard = self.motion(self.training), self.levels(self.training)
+        count = max(1, self.preset.known_starts)
+        near = []
+        for given, known in ((self.motion(self.new), seen), (self.levels(self.new), heard)):
+            apart = torch.cdist(given.flatten(1), known.flatten(1))
+            near.append(apart.topk(count, largest=False).indices)
+        levels = torch.stack([heard[index].mean(0) for index in near[0]])
+        motion = torch.stack([seen[index].mean(0) for index in near[1]])
+        return griffin_lim(levels, self.spectrum, self.preset.rate), self.whole(motion)
 
     def mean(self) -> tuple[Tensor, Tensor]:
         """The mean training clip."""
@@ -162,12 +214,24 @@ class Predictions:
         return torch.zeros_like(self.new.sounds), None
 
 
+@lru_cache(maxsize=1)
+def predictions_of(
+    preset: MultimodalPreset, seed: int, takes: int, folder: str | None
+) -> Predictions:
+    """What the methods of one seed share: the clips, and what was learned from them."""
+    return Predictions(preset, *clips_of(preset, seed, takes, folder), seed)
+
+
 METHODS: dict[str, Callable[[Predictions], tuple[Tensor, Tensor | None]]] = {
-    "ABP": lambda p: p.abp(p.preset),
+    "ABP": Predictions.abp,
+    "ABP, one chain": Predictions.one_chain,
+    "ABP, loud": lambda p: p.abp(gain=1.0, price=None),
     "ABP, waveform": Predictions.waveform,
-    "CCA": lambda p: p.cca(lambda clips: clips.sounds),
+    "CCA": Predictions.cca_waveform,
     "CCA, spectrum": Predictions.cca_spectrum,
+    "CCA, spectrum, soft": Predictions.cca_soft,
     "nearest neighbour": Predictions.nearest,
+    "nearest neighbours": Predictions.several,
     "mean": Predictions.mean,
     "silence": Predictions.silence,
 }
@@ -178,8 +242,9 @@ def measure(
     preset: MultimodalPreset, method: str, seed: int, takes: int = 5, folder: str | None = None
 ) -> list[dict[str, Any]]:
     """Rows of one method and seed: both directions, a row a phrase."""
-    training, new = clips_of(preset, seed, takes, folder)
-    sounds, videos = METHODS[method](Predictions(preset, training, new, seed))
+    predictions = predictions_of(preset, seed, takes, folder)
+    sounds, videos = METHODS[method](predictions)
+    new = predictions.new
     errors = (sounds - new.sounds).abs().mean((1, 2))
     distances = log_spectral_distance(sounds, new.sounds, preset.rate)
     rows = []

@@ -112,7 +112,9 @@ def test_a_run_learns_and_predicts_both_ways(spoken, options):
 
 
 def test_draws_are_averaged_over_the_second_half_of_the_chain(spoken):
-    preset = replace(PRESETS["ci"], latent_channels=5, draws=4, steps=16)
+    preset = replace(
+        PRESETS["ci"], latent_channels=5, draws=4, steps=16, known_starts=0, price=None
+    )
     learned = Multimodal(preset, spoken.videos, spoken.sounds)
     z = learned.infer(learned.audio_view(spoken.sounds))
     assert z.shape == (4, 8, 5, 1, 1, 1)
@@ -152,6 +154,59 @@ def test_presets_say_what_they_change():
     assert changed["spectral"] == (True, False)
     assert changed["still"] == (True, False)
     assert (PRESETS["paper"].steps, PRESETS["paper"].predict_step) == (200, 0.1)
+
+
+def test_what_still_takes_out_stays_out_of_predictions(spoken):
+    learned = Multimodal(PRESETS["ci"], spoken.videos, spoken.sounds)
+    motion = learned.video_of(torch.randn(2, 3, PRESETS["ci"].latent_channels, 1, 1, 1))
+    motion = motion - learned.face
+    assert motion.abs().max() > 1e-3
+    assert motion.mean(2).abs().max() < 1e-5  # the mean frame is the face
+
+
+def test_gain_scales_the_predicted_motion(spoken):
+    learned = Multimodal(PRESETS["ci"], spoken.videos, spoken.sounds)
+    z = torch.randn(2, 3, PRESETS["ci"].latent_channels, 1, 1, 1)
+    moved = {}
+    for gain in (0.5, 1.0):
+        learned.preset = replace(PRESETS["ci"], gain=gain)
+        moved[gain] = learned.video_of(z) - learned.face
+    inside = (moved[1.0] + learned.face).abs() < 1
+    assert torch.allclose(moved[0.5][inside], moved[1.0][inside] / 2, atol=1e-5)
+    assert moved[1.0].abs().max() > 1e-3
+
+
+def test_chains_start_at_the_nearest_known_clips_one_from_each(spoken):
+    preset = replace(PRESETS["ci"], latent_channels=5, known_starts=3, steps=0, draws=1)
+    learned = Multimodal(preset, spoken.videos, spoken.sounds)
+    view = learned.audio_view(spoken.sounds[:2])
+    z = learned.infer(view)
+    assert z.shape == (3, 2, 5, 1, 1, 1)
+    with torch.no_grad():
+        made = view.generator(learned.run.z)
+    for n in range(2):
+        apart = (made - view.data[n]).flatten(1).norm(dim=1)
+        order = apart.argsort()[:3]
+        assert torch.equal(z[:, n], learned.run.z[order])
+    learned.preset = replace(preset, known_starts=50)
+    assert len(learned.infer(view)) == len(spoken)  # there are no more
+
+
+def test_a_price_gives_a_softer_sound_of_the_mean_levels(spoken):
+    learned = Multimodal(replace(PRESETS["ci"], price=None), spoken.videos, spoken.sounds)
+    z = torch.randn(3, 2, PRESETS["ci"].latent_channels, 1, 1, 1)
+    with torch.no_grad():
+        draws = torch.stack([learned.audio_generator(one) for one in z])
+    assert torch.allclose(learned.sound_of(z), draws.mean(0), atol=1e-6)
+    loud = {}
+    for price in (0.0, 3000.0):
+        learned.preset = replace(learned.preset, price=price)
+        loud[price] = float(learned.sound_of(z).abs().mean())
+    assert loud[3000.0] < loud[0.0]
+    levels = torch.stack([learned.spectrum(one) for one in draws]).mean(0)
+    learned.preset = replace(learned.preset, price=0.0)
+    off = (learned.spectrum(learned.sound_of(z)) - levels).abs().mean() * 40
+    assert off < (learned.spectrum(draws.mean(0)) - levels).abs().mean() * 40
 
 
 def test_clips_of_another_size_are_refused(spoken):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from abplib.lips import lip_correlation, lip_opening
-from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance
+from abplib.spectra import LogSpectrum, griffin_lim, log_spectral_distance, soft_sound
 
 
 def noise(n: int = 2, samples: int = 8000, seed: int = 0) -> torch.Tensor:
@@ -87,3 +87,30 @@ def test_an_opening_dark_gap_is_seen():
     truth = torch.arange(6.0)[None]
     assert torch.allclose(lip_correlation(video, truth), torch.ones(1), atol=1e-4)
     assert torch.allclose(lip_correlation(video, -truth), -torch.ones(1), atol=1e-4)
+
+
+def test_a_soft_sound_costs_less_where_phases_are_unknown_and_keeps_most_levels():
+    """The truth is one of two sounds of the same levels: y or -y."""
+    spectrum = LogSpectrum(256, 80)
+    truth = 0.3 * tone(300) + 0.003 * noise(1)
+    levels, draws = spectrum(truth), 0.3 * tone(300, phase=1.0)[None]
+
+    def error(x: torch.Tensor) -> float:
+        return float(((x - truth).abs() + (x + truth).abs()).mean() / 2)
+
+    def distance(x: torch.Tensor) -> float:
+        return float(log_spectral_distance(x, truth, 8000))
+
+    cheap, dear = (soft_sound(levels, draws, spectrum, price=price) for price in (0.0, 3000.0))
+    assert error(dear) < error(cheap)
+    assert distance(dear) < distance(torch.zeros_like(truth)) / 2
+    assert abs(error(cheap) - float(torch.maximum(cheap.abs(), truth.abs()).mean())) < 1e-6
+
+
+def test_a_soft_sound_needs_a_price_and_a_draw_of_each_sound():
+    spectrum = LogSpectrum(256, 80)
+    levels = spectrum(noise(2))
+    with pytest.raises(ValueError, match="price of 0 or more"):
+        soft_sound(levels, noise(2)[None], spectrum, price=-1.0)
+    with pytest.raises(ValueError, match="one sound for each"):
+        soft_sound(levels, noise(3)[None], spectrum, price=1.0)
