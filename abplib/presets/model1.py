@@ -92,12 +92,12 @@ _MODEL1 = Model1Preset(
     mean_bias=True,
     frame_average=True,
     likelihood=40.0,
-    moments=0.3,
+    moments=1.0,
     components=True,
-    iterations=1200,
+    iterations=1600,
     langevin_steps=1,
     step_size=0.1,
-    learning_rate=2e-3,
+    learning_rate=1.5e-3,
     batch_size=1,
     decay=0.5,
 )
@@ -105,8 +105,10 @@ _MODEL1 = Model1Preset(
 SMALL_PARTS: dict[str, Any] = {
     "latent_channels": 256,
     "step_size": 0.07,
-    "crops": 120,
-    "iterations": 1000,
+    "learning_rate": 1e-3,
+    "moments": 0.3,
+    "crops": 60,
+    "iterations": 1300,
 }
 """What a pattern of many small independent parts, such as rain, changes in a preset: a block of 16
 frames of 16 x 16 pixels then needs more numbers than one that bends as a whole."""
