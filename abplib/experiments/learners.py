@@ -1,4 +1,4 @@
-"""Tables 2 and 3: the five methods on one generator, and an equal budget for each.
+"""Tables 2 and 3: six methods on one generator, and an equal budget for each.
 
 The paper's ABP starts its chains at the prior. LI-ABP starts them at f(I; V), and of the cheap f
 used here that is at principal components, before it has learned anything. What those starts give
