@@ -16,8 +16,6 @@ each an option of its own:
 * ``known_starts``: chains that predict start at the codes of the known clips that are nearest in
   the given view, one chain from each, and the prediction is the mean over chains as well. There the
   generators have learned what to make; a chain from the prior ends where they have not.
-* ``gain``: predicted motion is multiplied by it. A new face has its lips elsewhere, and motion in
-  the wrong place costs twice: where it is missed, and where it is not due.
 * ``price``: a predicted sound has the posterior's mean levels, and is otherwise as soft as it can
   be: see `abplib.spectra.soft_sound`.
 """
@@ -69,7 +67,6 @@ class MultimodalPreset:
             its last state alone.
         known_starts: how many known clips; see the head of this module. 0: one chain, from the
             prior.
-        gain: see the head of this module; 1 leaves the motion as it is. Used where `still` is.
         price: in dB for a unit of expected error; see the head of this module. None: the mean
             sound over the draws. Used where `spectral` is.
 
@@ -106,7 +103,6 @@ class MultimodalPreset:
     trust: float = 1.0
     draws: int = 1
     known_starts: int = 0
-    gain: float = 1.0
     price: float | None = None
 
     def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
@@ -254,7 +250,7 @@ class Multimodal:
         with frozen(self.video_generator):
             mean = torch.stack([self.video_generator(one) for one in z]).mean(0)
         if self.preset.still:
-            mean = self.preset.gain * (mean - mean.mean(2, keepdim=True))
+            mean = mean - mean.mean(2, keepdim=True)
         return (mean + self.face).clamp(-1, 1)
 
     @torch.no_grad()
@@ -316,8 +312,8 @@ _BOOK = MultimodalPreset(
     frames=16,
     size=32,
     rate=8000,
-    latent_channels=30,
-    width=0.25,
+    latent_channels=60,
+    width=0.5,
     audio_width=0.25,
     norm="none",
     slope=0.2,
@@ -339,13 +335,14 @@ _BOOK = MultimodalPreset(
     steps=10,
     draws=2,
     known_starts=10,
-    gain=0.8,
     price=10000.0,
 )
 
 PRESETS: dict[str, MultimodalPreset] = {
-    "ci": replace(_BOOK, width=0.125, audio_width=0.125, iterations=30, steps=5),
-    "quick": replace(_BOOK, iterations=800),
+    "ci": replace(
+        _BOOK, latent_channels=30, width=0.125, audio_width=0.125, iterations=30, steps=5
+    ),
+    "quick": replace(_BOOK, latent_channels=30, width=0.25, iterations=800),
     "book": _BOOK,
     "paper": MultimodalPreset(),
 }
