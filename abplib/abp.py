@@ -66,7 +66,14 @@ class Settings:
 
 
 class Extra(Protocol):
-    """A term beside eq. 5 in the learning step's loss, for instance `abplib.moments`."""
+    """A term beside eq. 5 in the learning step's loss, for instance `abplib.moments`.
+
+    Attributes:
+        first: iteration from which on it is there. Adam starts anew at this iteration: the sizes
+            of gradients that it has averaged are those of another loss.
+    """
+
+    first: int
 
     def __call__(self, iteration: int, latents: Tensor) -> Tensor:
         """The term, a scalar, at an iteration and with the latents of all examples."""
@@ -198,6 +205,8 @@ class ABP:
             error += float(squared.detach().sum()) / observed_pixels(view) / len(self.views)
         if self.extra is not None:
             loss = loss + self.extra(self.iteration, self.z)
+            if self.iteration == self.extra.first:
+                self.optimizer.state.clear()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate(self.iteration)
         self.optimizer.zero_grad(set_to_none=True)

@@ -4,8 +4,9 @@ Algorithm 1 corrects the network only at the latents that it infers. Between tho
 blends, and a blend of two pictures has less contrast than either: a fresh synthesis (section 4.1)
 moves too little. So the learning step may look at fresh draws, too, and compare how much they vary
 with how much the training videos do. Only these sizes are compared, place by place; no frame of a
-draw is compared with a frame of a video. The paper has no such term: it is an option, to be
-declared where it is used.
+draw is compared with a frame of a video. Sizes know nothing of shape: where a pattern is stationary
+in space, too, the term may also compare the whole law of small windows (`abplib.texture`). The
+paper has no such term: it is an option, to be declared where it is used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from abplib.priors import Prior
+from abplib.texture import Texture
 
 SMALLEST = 1e-5  # added to variances: the square root has no gradient at zero
 REFIT = 25  # iterations between two fits of the law of the draws
@@ -40,6 +42,8 @@ class MomentMatching:
         in_space: whether the model is stationary in space.
         own_mean: take the departure from each video's own mean over time, not from the mean of all
             training videos: for many different clips.
+        texture: weight, beside a moment's, of the distance of the draws' texture to the training
+            videos'; 0: none.
         first: iteration from which on the term is used; it is zero before.
         fit: the law of the draws, from the latents of all examples; fitted anew every 25
             iterations. None: N(0, I).
@@ -65,6 +69,7 @@ class MomentMatching:
         draws: int = 1,
         in_space: bool = False,
         own_mean: bool = False,
+        texture: float = 0.0,
         first: int = 0,
         fit: Callable[[Tensor], Prior | None] | None = None,
         seed: int = 0,
@@ -81,6 +86,8 @@ class MomentMatching:
         self.values = videos[0].numel()
         self.axes = (0, 2, 3, 4) if in_space else (0, 2)
         self.steps = (2, 3, 4) if in_space else (2,)
+        self.texture = texture
+        self.windows = Texture(videos, seed=seed) if texture else None
         self.mean = None if own_mean else videos.mean(self.axes, keepdim=True)
         with torch.no_grad():
             self.wanted = self.moments(videos)
@@ -108,9 +115,13 @@ class MomentMatching:
         """The term of one iteration's loss, a scalar."""
         if iteration < self.first:
             return torch.zeros((), device=latents.device)
-        made = self.moments(self.generator(self.draw(iteration, latents)))
-        off = [(a - b).square().mean() for a, b in zip(made, self.wanted, strict=True)]
-        return 0.5 * self.weight * self.values * torch.stack(off).sum()
+        video = self.generator(self.draw(iteration, latents))
+        pairs = zip(self.moments(video), self.wanted, strict=True)
+        off = torch.stack([(a - b).square().mean() for a, b in pairs]).sum()
+        if self.windows is not None:
+            random = torch.Generator().manual_seed(1_000_003 * self.seed + iteration)
+            off = off + self.texture * self.windows.distance(video, random)
+        return 0.5 * self.weight * self.values * off
 
     def state(self) -> dict[str, Any]:
         """The latents that the law of the draws was last fitted to."""

@@ -22,7 +22,8 @@ from abplib.experiments.record import Cell, Row, fill
 from abplib.langevin import DivergenceError
 
 TOGETHER: dict[str, tuple[str, ...]] = {
-    "no moment matching": ("moments",),
+    "no moment matching": ("moments", "texture"),
+    "no texture matching": ("texture",),
     "random start": ("components",),
     "standard prior": ("reach", "mixture"),
     "same padding": ("padding",),

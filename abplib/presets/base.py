@@ -38,6 +38,8 @@ class Preset(ABC):
         sigma: noise standard deviation, in pixel units.
         moments: weight of moment matching in the learning step (`abplib.moments`), on as many
             fresh draws as there are training videos in an iteration; 0: none.
+        texture: weight of texture matching beside a moment's (`abplib.texture`), for models that
+            are stationary in space; it needs `moments`. 0: none.
         moments_from: fraction of the iterations after which moment matching sets in.
         components: start the chains at principal components (`abplib.starts`), not at the prior.
         reach: synthesise from a Gaussian fitted to the inferred latents, with covariances up to
@@ -59,6 +61,7 @@ class Preset(ABC):
     likelihood: float = 1.0
     sigma: float = 1.0
     moments: float = 0.0
+    texture: float = 0.0
     moments_from: float = 0.6
     components: bool = False
     reach: int | None = None
@@ -135,6 +138,7 @@ class Preset(ABC):
             draws=self.batch_size or len(data),
             in_space=network.stationary_in_space,
             own_mean=self.many_clips,
+            texture=self.texture,
             first=round(self.moments_from * self.iterations),
             fit=lambda latents: self.fitted(latents, network),
             seed=seed,

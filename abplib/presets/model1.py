@@ -93,8 +93,10 @@ _MODEL1 = Model1Preset(
     frame_average=True,
     likelihood=40.0,
     moments=1.0,
+    texture=1.0,
+    moments_from=0.5,
     components=True,
-    iterations=1600,
+    iterations=1800,
     langevin_steps=1,
     step_size=0.1,
     learning_rate=1.5e-3,
@@ -106,9 +108,11 @@ SMALL_PARTS: dict[str, Any] = {
     "latent_channels": 256,
     "step_size": 0.07,
     "learning_rate": 1e-3,
-    "moments": 0.3,
+    "moments": 0.5,
+    "texture": 1.5,
+    "moments_from": 0.4,
     "crops": 60,
-    "iterations": 1300,
+    "iterations": 1600,
 }
 """What a pattern of many small independent parts, such as rain, changes in a preset: a block of 16
 frames of 16 x 16 pixels then needs more numbers than one that bends as a whole."""

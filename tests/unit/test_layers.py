@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "show": set(),  # knows no model
     "checkpoint": set(),  # a run's state, whatever it holds
     "kernels": set(),  # knows generators by their layers' types in torch
-    "moments": {"priors"},  # tensors and callables only
+    "moments": {"priors", "texture"},  # tensors and callables only
+    "texture": set(),  # tensors only
     "priors": set(),  # tensors only
     "starts": set(),  # tensors only
     "recover": {"posterior", "langevin"},
