@@ -108,7 +108,7 @@ SMALL_PARTS: dict[str, Any] = {
     "latent_channels": 256,
     "step_size": 0.07,
     "learning_rate": 1e-3,
-    "moments": 0.5,
+    "moments": 0.3,
     "texture": 1.5,
     "moments_from": 0.4,
     "crops": 60,
