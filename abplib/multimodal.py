@@ -16,6 +16,7 @@ each an option of its own:
 * ``known_starts``: chains that predict start at the codes of the known clips that are nearest in
   the given view, one chain from each, and the prediction is the mean over chains as well. There the
   generators have learned what to make; a chain from the prior ends where they have not.
+* ``gain``: predicted motion is multiplied by it. A mean over draws moves less than each of them.
 * ``price``: a predicted sound has the posterior's mean levels, and is otherwise as soft as it can
   be: see `abplib.spectra.soft_sound`.
 """
@@ -67,6 +68,7 @@ class MultimodalPreset:
             its last state alone.
         known_starts: how many known clips; see the head of this module. 0: one chain, from the
             prior.
+        gain: see the head of this module; 1 leaves the motion as it is. Used where `still` is.
         price: in dB for a unit of expected error; see the head of this module. None: the mean
             sound over the draws. Used where `spectral` is.
 
@@ -103,6 +105,7 @@ class MultimodalPreset:
     trust: float = 1.0
     draws: int = 1
     known_starts: int = 0
+    gain: float = 1.0
     price: float | None = None
 
     def differs_from_paper(self) -> dict[str, tuple[Any, Any]]:
@@ -250,7 +253,7 @@ class Multimodal:
         with frozen(self.video_generator):
             mean = torch.stack([self.video_generator(one) for one in z]).mean(0)
         if self.preset.still:
-            mean = mean - mean.mean(2, keepdim=True)
+            mean = self.preset.gain * (mean - mean.mean(2, keepdim=True))
         return (mean + self.face).clamp(-1, 1)
 
     @torch.no_grad()
@@ -335,6 +338,7 @@ _BOOK = MultimodalPreset(
     steps=10,
     draws=2,
     known_starts=10,
+    gain=1.3,
     price=10000.0,
 )
 

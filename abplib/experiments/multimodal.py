@@ -11,15 +11,15 @@ Methods, each given the training clips and one view of the new ones:
 
 * ABP: the preset (`abplib.multimodal.PRESETS`);
 * ABP, one chain: the same run of Algorithm 1, but predictions as the paper has them, by one chain
-  of 200 steps from the prior, with its mean sound: without `known_starts` and `price`;
-* ABP, loud: as ABP, without `price`, so with the mean sound;
+  of 200 steps from the prior, with its mean sound: without `known_starts`, `gain` and `price`;
+* ABP, loud: as ABP, without `gain` and `price`, so with the mean of draws as it is;
 * ABP, waveform: the same preset with the sound as samples, as the paper has it, and a third of the
   iterations: there is little to learn;
 * CCA: canonical correlations between videos and waveforms, numbers of components chosen on one of
   the training speakers;
 * CCA, spectrum: the same with levels of the spectrum instead of samples; sound is made from
   predicted levels by Griffin and Lim's method;
-* CCA, spectrum, soft: the same with ABP's `price`;
+* CCA, spectrum, soft: the same with ABP's `gain` and `price`;
 * nearest neighbour: the training clip nearest in the given view (videos as prepared for ABP, sounds
   by their spectrum), its other view returned;
 * nearest neighbours: as many as ABP's chains start from, the mean of their other views returned,
@@ -145,7 +145,7 @@ class Predictions:
     def one_chain(self) -> tuple[Tensor, Tensor]:
         """Predictions by one chain of the paper's length from the prior."""
         steps = PRESETS["paper"].steps
-        return self.abp(known_starts=0, steps=steps, draws=10, price=None)
+        return self.abp(known_starts=0, steps=steps, draws=10, gain=1.0, price=None)
 
     def waveform(self) -> tuple[Tensor, Tensor]:
         """The preset with the paper's view of the sound."""
@@ -177,11 +177,11 @@ class Predictions:
         return sounds, self.whole(motion)
 
     def cca_soft(self) -> tuple[Tensor, Tensor]:
-        """The same, with sound as soft as ABP's."""
+        """The same, with motion enlarged and sound softened as ABP's are."""
         levels, sounds, motion = self.linear
         if self.preset.price is not None:
             sounds = soft_sound(levels, sounds[None], self.spectrum, price=self.preset.price)
-        return sounds, self.whole(motion)
+        return sounds, self.whole(self.preset.gain * motion)
 
     def nearest(self) -> tuple[Tensor, Tensor]:
         """The other view of the nearest training clip."""
@@ -225,7 +225,7 @@ def predictions_of(
 METHODS: dict[str, Callable[[Predictions], tuple[Tensor, Tensor | None]]] = {
     "ABP": Predictions.abp,
     "ABP, one chain": Predictions.one_chain,
-    "ABP, loud": lambda p: p.abp(price=None),
+    "ABP, loud": lambda p: p.abp(gain=1.0, price=None),
     "ABP, waveform": Predictions.waveform,
     "CCA": Predictions.cca_waveform,
     "CCA, spectrum": Predictions.cca_spectrum,

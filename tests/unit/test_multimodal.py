@@ -164,6 +164,18 @@ def test_what_still_takes_out_stays_out_of_predictions(spoken):
     assert motion.mean(2).abs().max() < 1e-5  # the mean frame is the face
 
 
+def test_gain_scales_the_predicted_motion(spoken):
+    learned = Multimodal(PRESETS["ci"], spoken.videos, spoken.sounds)
+    z = torch.randn(2, 3, PRESETS["ci"].latent_channels, 1, 1, 1)
+    moved = {}
+    for gain in (0.5, 1.0):
+        learned.preset = replace(PRESETS["ci"], gain=gain)
+        moved[gain] = learned.video_of(z) - learned.face
+    inside = (moved[1.0] + learned.face).abs() < 1
+    assert torch.allclose(moved[0.5][inside], moved[1.0][inside] / 2, atol=1e-5)
+    assert moved[1.0].abs().max() > 1e-3
+
+
 def test_chains_start_at_the_nearest_known_clips_one_from_each(spoken):
     preset = replace(PRESETS["ci"], latent_channels=5, known_starts=3, steps=0, draws=1)
     learned = Multimodal(preset, spoken.videos, spoken.sounds)
