@@ -5,7 +5,7 @@ blends, and a blend of two pictures has less contrast than either: a fresh synth
 moves too little. So the learning step may look at fresh draws, too, and compare how much they vary
 with how much the training videos do. Only these sizes are compared, place by place; no frame of a
 draw is compared with a frame of a video. Sizes know nothing of shape: where a pattern is stationary
-in space, too, the term may also compare the whole law of small windows (`abplib.texture`). The
+in space, too, the term may also compare the whole law of small patches (`abplib.texture`). The
 paper has no such term: it is an option, to be declared where it is used.
 """
 

@@ -1,14 +1,15 @@
-"""Texture: how small windows of video look through random filters, as whole distributions.
+"""Texture: how small patches of video look through random filters, as whole distributions.
 
-A pattern that is stationary in space and time has a law of its small windows: how bright a pixel
+A pattern that is stationary in space and time has a law of its small patches: how bright a pixel
 is, how a bright pixel and its neighbours go together, how a dot moves on. A random filter turns
-each window into a number, and the distribution of that number over all windows is one view of the
-law. Two laws are the same if all such distributions are. How far they are apart, on average over
-filters, is the sliced Wasserstein distance (Rabin, Peyre, Delon and Bernot, 2012), which needs
-nothing but sorting.
+each patch into a number, and the distribution of that number over all patches is one view of the
+law. Two laws are the same if all such distributions are. How far they are apart, in mean square
+over filters, is the square of the sliced Wasserstein distance (Rabin, Peyre, Delon and Bernot,
+2012), which needs little but sorting.
 
-Filters of one pixel to seven, three frames deep, look at the video at full, half and quarter size.
-The paper has nothing of this: it is an option (`abplib.moments`), to be declared where it is used.
+Filters of one pixel to seven, up to three frames deep, look at the video at full height and width,
+at half and at a quarter. The paper has nothing of this: it is an option (`abplib.moments`), to be
+declared where it is used.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from torch.nn import functional as F
 
 FILTER = (3, 7, 7)  # frames, rows, columns
 SCALES = (1, 2, 4)  # height and width are divided by these
-WIDTHS = (0.3, 3.6)  # deviation of the Gaussian window on a filter, in pixels: from a dot to all 7
-STRIDES = ((40, 2), (0, 1))  # (more than so many columns, pixels between windows)
+WIDTHS = (0.3, 3.6)  # deviations of the Gaussian on a filter, in pixels; half as much in time
+STRIDES = ((40, 2), (0, 1))  # (more than so many columns, pixels from one patch to the next)
 PERIOD = 16  # frames after which four doubling layers may repeat themselves
 QUANTILES = 1024  # of each distribution that is kept
 CLIPS = 8  # of the reference, at most
 
 
 class Texture:
-    """The law of small windows of reference videos, and how far other videos are from it.
+    """The law of small patches of reference videos, and how far other videos are from it.
 
     Args:
-        videos: the reference, (N, C, T, H, W).
+        videos: the reference, (N, C, T, H, W); 8 of them at most are looked at, evenly chosen.
         filters: how many random filters a scale has.
         at_once: how many of them a distance looks through; others each time.
         seed: of the filters.
@@ -69,11 +70,12 @@ class Texture:
                 self.wanted.append(quantiles(rows, QUANTILES))
 
     def distance(self, videos: Tensor, random: torch.Generator) -> Tensor:
-        """Squared distance of the laws: the mean over filters of one-dimensional ones.
+        """Squared distance of the laws: the mean over filters, and the sum over scales.
 
         Args:
-            videos: (n, C, T, H, W), taken together; may be differentiated.
-            random: draws the filters, and where the windows begin.
+            videos: (n, C, T, H, W), taken together; may be differentiated. A scale at which they
+                or the reference are smaller than a filter is left out.
+            random: draws the filters, and where the patches begin.
 
         Returns:
             A scalar, in squared pixel units: filters have norm 1.
@@ -89,14 +91,14 @@ class Texture:
 
 
 def filter_bank(count: int, channels: int, random: torch.Generator) -> Tensor:
-    """Random filters of norm 1 (count, channels, *FILTER): noise under Gaussian windows."""
+    """Random filters of norm 1 (count, channels, *FILTER): noise under Gaussians."""
     filters = torch.randn(count, channels, *FILTER, generator=random)
     narrow, wide = torch.tensor(WIDTHS).log()
     width = (narrow + (wide - narrow) * torch.rand(count, generator=random)).exp()
     t, h, w = (torch.arange(size) - (size - 1) / 2 for size in FILTER)
     away = 4 * t.square()[:, None, None] + h.square()[:, None] + w.square()
-    window = (-away / (2 * width.square()[:, None, None, None])).exp()
-    filters = filters * window[:, None]
+    decay = (-away / (2 * width.square()[:, None, None, None])).exp()
+    filters = filters * decay[:, None]
     return filters / filters.flatten(1).norm(dim=1).view(-1, 1, 1, 1, 1)
 
 
@@ -107,9 +109,9 @@ def pyramid(videos: Tensor) -> list[Tensor]:
 
 
 def ordered(videos: Tensor, filters: Tensor, random: torch.Generator | None = None) -> Tensor:
-    """What the filters see in windows on a grid, sorted: (filters, windows).
+    """What the filters see in patches on a grid, sorted: (filters, patches).
 
-    With `random`, windows begin at one frame in 16, the same all over, drawn anew each time: a
+    With `random`, the grid begins anywhere, and takes one frame in 16, drawn anew each time: a
     network that doubles its input may be right on average and yet pulse, bright at one phase of its
     period and dull at another. Each phase is asked for the whole law.
     """
@@ -123,7 +125,7 @@ def ordered(videos: Tensor, filters: Tensor, random: torch.Generator | None = No
             for pace, far in zip(steps, room, strict=True)
         ]
     t, h, w = begin
-    # Three frames of C colours are one picture of 3 C: windows are then a convolution in the plane.
+    # Three frames of C colours are one picture of 3 C: patches are then a convolution in the plane.
     stacks = videos[:, :, t:, h:, w:].unfold(2, FILTER[0], steps[0])  # (N, C, K, H, W, 3)
     pictures = stacks.permute(0, 2, 1, 5, 3, 4).flatten(2, 3).flatten(0, 1)
     seen = F.conv2d(pictures, filters.flatten(1, 2), stride=step)
