@@ -308,13 +308,14 @@ def test_truncated_mp4_with_its_index_names_the_frames_found(tmp_path):
     whole = encode(
         tmp_path / "cut.mp4", noise(40), "libx264", "yuv420p", options={"movflags": "faststart"}
     )
-    path = half(whole)
-    with pytest.raises(ValueError, match=r"promises 40: it is cut short") as caught:
+    path = half(whole)  # where in a frame this cuts depends on the encoder's threads
+    told = r"promises 40: it is cut short|cut short: \d+ frames were found before frame"
+    with pytest.raises(ValueError, match=told) as caught:
         read_video(path, frames=40)
     found = int(str(caught.value).split(" frames were found")[0].split()[-1])
     assert 5 < found < 35  # noise takes about as many bytes in each frame, so about half are left
     assert read_video(path, frames=found).shape[1] == found
-    with pytest.raises(ValueError, match=f"pass frames={found} to use them"):
+    with pytest.raises(ValueError, match=f"pass frames={found} to use them|before frame {found}"):
         read_video(path)
 
 
