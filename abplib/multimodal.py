@@ -333,6 +333,7 @@ _BOOK = MultimodalPreset(
     langevin_steps=1,
     step_size=0.03,
     learning_rate=3e-3,
+    beta1=0.9,
     batch_size=10,
     decay=0.3,
     steps=10,
