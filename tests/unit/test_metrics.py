@@ -11,6 +11,7 @@ from torch import Tensor
 
 from abplib import metrics
 from abplib.metrics import fidelity
+from abplib.metrics.checks import cut_windows
 
 MEASURES = {
     "random_feature_distance",
@@ -392,7 +393,7 @@ def test_fidelity_takes_batches_of_clips():
 
 def test_windows_of_fidelity_are_disjoint_and_spread():
     clip = torch.arange(38.0).reshape(1, 1, 38, 1, 1)
-    cut = metrics._cut(clip, 10)
+    cut = cut_windows(clip, 10)
     assert [window.flatten()[0].item() for window in cut] == [0, 14, 28]
     assert all(window.shape == (1, 1, 10, 1, 1) for window in cut)
 
