@@ -12,6 +12,7 @@ from abplib import ABP, LinearGenerator, Settings, View, energy, langevin, linea
 from abplib.data import speech
 from abplib.experiments import multimodal as experiment
 from abplib.experiments.__main__ import main
+from abplib.experiments.two_views import speakers_of
 from abplib.langevin import LinearPosterior
 from abplib.multimodal import PRESETS, Multimodal
 from abplib.spectra import LogSpectrum
@@ -235,7 +236,7 @@ def test_the_experiment_fills_every_row_and_goes_on(tmp_path, capsys):
 
 
 def test_training_and_new_speakers_are_others_in_every_seed():
-    sets = [set(part) for seed in range(4) for part in experiment.speakers_of(seed)]
+    sets = [set(part) for seed in range(4) for part in speakers_of(seed)]
     assert [len(part) for part in sets] == [10, 3] * 4
     assert len(set().union(*sets)) == 52
 
